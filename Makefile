@@ -1,0 +1,35 @@
+# Each target sets up all it needs on a machine that has only Python (>= 3.10) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+
+.PHONY: demo test lint bench docs clean
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@# torch by itself first: a pinned version finds a CPU build where one is offered
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/ready
+	$(BIN)/python -m monai_lsext.demo --output $(DEMO)
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -m "not slow and not real_data"
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks.bench_racenet
+
+docs: $(VENV)/ready
+	$(BIN)/python docs/make_figures.py
+
+clean:
+	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,119 @@
+"""The image-pyramid CNN that RACE-net uses for both of its velocities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from monai.networks.layers.factories import Conv, Dropout
+from torch import Tensor, nn
+
+__all__ = ["ImagePyramidCNN"]
+
+_CONVOLVE = {2: F.conv2d, 3: F.conv3d}
+_AVERAGE = {2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+class ImagePyramidCNN(nn.Module):
+    """Coarse-to-fine CNN over an average-pool pyramid, one output channel.
+
+    With I_0 the input, I_{l+1} its 2x average-pool and u_L empty, for l = L-1 .. 0::
+
+        a_l = relu(W_l * [I_l, phi_l, up(u_{l+1})])      2N filters of size S_l
+        u_l = relu(V_l a_l)                              N filters, 1x1;  u_0: one filter, linear
+
+    The image does not change while phi evolves, so its share of every W_l is computed once by
+    :meth:`project`; :meth:`forward` adds the share of phi. This is exact: a convolution is linear in its input.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: channels of the image, >= 1.
+        num_filters: N, >= 1.
+        kernel_sizes: S_{L-1} .. S_0, coarse to fine, odd.
+        with_phi: whether a level set is a further input channel.
+        dropout: probability of dropping an activation after the 2N filters, 0 .. 1, default 0.
+
+    Shape:
+        image [B, in_channels, \\*S] and phi [B, 1, \\*S] -> [B, 1, \\*S]; S divisible by 2**(L-1).
+
+    Raises:
+        ValueError: for a size out of range.
+
+    Note:
+        The paper does not name the upsampling: nearest neighbour here, the cheapest; the next convolution
+        smooths it. Borders are zero-padded.
+
+    Reference:
+        Chakravarty & Sivaswamy, "RACE-net", 2018, section III-B.1.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        num_filters: int,
+        kernel_sizes: Sequence[int],
+        with_phi: bool,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if spatial_dims not in (2, 3):
+            raise ValueError(f"`spatial_dims` must be 2 or 3, got {spatial_dims}")
+        for name, value in (("in_channels", in_channels), ("num_filters", num_filters)):
+            if value < 1:
+                raise ValueError(f"`{name}` must be >= 1, got {value}")
+        if not kernel_sizes or any(size < 1 or size % 2 == 0 for size in kernel_sizes):
+            raise ValueError(f"`kernel_sizes` must be odd numbers >= 1, got {tuple(kernel_sizes)}")
+        self.spatial_dims = spatial_dims
+        self.in_channels = in_channels
+        self.fixed_channels = in_channels + int(with_phi)
+        self.with_phi = with_phi
+        conv = Conv[Conv.CONV, spatial_dims]
+        self.filters, self.mixers = nn.ModuleList(), nn.ModuleList()
+        for index, size in enumerate(kernel_sizes):
+            inputs = self.fixed_channels + (num_filters if index else 0)
+            outputs = num_filters if index < len(kernel_sizes) - 1 else 1
+            self.filters.append(conv(inputs, 2 * num_filters, size, padding=size // 2))
+            self.mixers.append(conv(2 * num_filters, outputs, 1))
+        self.dropout = Dropout[Dropout.DROPOUT, spatial_dims](dropout)
+
+    @property
+    def divisor(self) -> int:
+        """What each spatial size must be divisible by."""
+        return 2 ** (len(self.filters) - 1)
+
+    def project(self, image: Tensor) -> list[Tensor]:
+        """The image's share of each level's filters, bias included: [B, 2N, \\*S_l], coarse to fine."""
+        return [
+            self._filter(conv, level, 0, self.in_channels, conv.bias)
+            for conv, level in zip(self.filters, self._pyramid(image), strict=True)
+        ]
+
+    def forward(self, projected: list[Tensor], phi: Tensor | None = None) -> Tensor:
+        """The velocity, from what :meth:`project` gave and the current level set."""
+        levels = [] if phi is None else self._pyramid(phi)
+        features: Tensor | None = None
+        for index, (conv, mixer) in enumerate(zip(self.filters, self.mixers, strict=True)):
+            inputs = levels[index : index + 1]
+            if features is not None:
+                inputs.append(F.interpolate(torch.relu(features), scale_factor=2.0, mode="nearest"))
+            activation = projected[index]
+            if inputs:
+                moving = inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1)
+                start = self.fixed_channels - len(levels[index : index + 1])
+                activation = activation + self._filter(conv, moving, start, conv.weight.shape[1], None)
+            features = mixer(self.dropout(torch.relu(activation)))
+        assert features is not None
+        return features
+
+    def _pyramid(self, x: Tensor) -> list[Tensor]:
+        """Average-pool pyramid, coarse to fine."""
+        levels = [x]
+        for _ in range(len(self.filters) - 1):
+            levels.append(_AVERAGE[self.spatial_dims](levels[-1], 2))
+        return levels[::-1]
+
+    def _filter(self, conv: nn.Module, x: Tensor, start: int, stop: int, bias: Tensor | None) -> Tensor:
+        """Apply the part of ``conv`` that reads the input channels ``start`` to ``stop``."""
+        return _CONVOLVE[self.spatial_dims](x, conv.weight[:, start:stop], bias, padding=conv.padding)

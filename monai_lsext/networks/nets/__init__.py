@@ -1,0 +1,5 @@
+"""Networks, one a file."""
+
+from .racenet import CascadedRACENet, RACENet
+
+__all__ = ["CascadedRACENet", "RACENet"]
