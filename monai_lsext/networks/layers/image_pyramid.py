@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -67,12 +68,10 @@ class ImagePyramidCNN(nn.Module):
             raise ValueError(f"`kernel_sizes` must be odd numbers >= 1, got {tuple(kernel_sizes)}")
         self.spatial_dims = spatial_dims
         self.in_channels = in_channels
-        self.fixed_channels = in_channels + int(with_phi)
-        self.with_phi = with_phi
         conv = Conv[Conv.CONV, spatial_dims]
         self.filters, self.mixers = nn.ModuleList(), nn.ModuleList()
         for index, size in enumerate(kernel_sizes):
-            inputs = self.fixed_channels + (num_filters if index else 0)
+            inputs = in_channels + int(with_phi) + (num_filters if index else 0)
             outputs = num_filters if index < len(kernel_sizes) - 1 else 1
             self.filters.append(conv(inputs, 2 * num_filters, size, padding=size // 2))
             self.mixers.append(conv(2 * num_filters, outputs, 1))
@@ -86,7 +85,7 @@ class ImagePyramidCNN(nn.Module):
     def project(self, image: Tensor) -> list[Tensor]:
         """The image's share of each level's filters, bias included: [B, 2N, \\*S_l], coarse to fine."""
         return [
-            self._filter(conv, level, 0, self.in_channels, conv.bias)
+            self._filter(conv, level, 0, with_bias=True)
             for conv, level in zip(self.filters, self._pyramid(image), strict=True)
         ]
 
@@ -95,17 +94,16 @@ class ImagePyramidCNN(nn.Module):
         levels = [] if phi is None else self._pyramid(phi)
         features: Tensor | None = None
         for index, (conv, mixer) in enumerate(zip(self.filters, self.mixers, strict=True)):
-            inputs = levels[index : index + 1]
+            moving = levels[index : index + 1]
             if features is not None:
-                inputs.append(F.interpolate(torch.relu(features), scale_factor=2.0, mode="nearest"))
+                moving.append(F.interpolate(torch.relu(features), scale_factor=2.0, mode="nearest"))
             activation = projected[index]
-            if inputs:
-                moving = inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1)
-                start = self.fixed_channels - len(levels[index : index + 1])
-                activation = activation + self._filter(conv, moving, start, conv.weight.shape[1], None)
+            if moving:
+                activation = activation + self._filter(
+                    conv, torch.cat(moving, dim=1), self.in_channels, with_bias=False
+                )
             features = mixer(self.dropout(torch.relu(activation)))
-        assert features is not None
-        return features
+        return cast(Tensor, features)
 
     def _pyramid(self, x: Tensor) -> list[Tensor]:
         """Average-pool pyramid, coarse to fine."""
@@ -114,6 +112,8 @@ class ImagePyramidCNN(nn.Module):
             levels.append(_AVERAGE[self.spatial_dims](levels[-1], 2))
         return levels[::-1]
 
-    def _filter(self, conv: nn.Module, x: Tensor, start: int, stop: int, bias: Tensor | None) -> Tensor:
-        """Apply the part of ``conv`` that reads the input channels ``start`` to ``stop``."""
-        return _CONVOLVE[self.spatial_dims](x, conv.weight[:, start:stop], bias, padding=conv.padding)
+    def _filter(self, conv: nn.Module, x: Tensor, first_channel: int, with_bias: bool) -> Tensor:
+        """Apply the part of ``conv`` that reads the input channels of ``x``, which start at ``first_channel``."""
+        weight, bias = cast(Tensor, conv.weight), cast(Tensor, conv.bias)
+        part = weight[:, first_channel : first_channel + x.shape[1]]
+        return _CONVOLVE[self.spatial_dims](x, part, bias if with_bias else None, padding=weight.shape[-1] // 2)

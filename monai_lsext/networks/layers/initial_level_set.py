@@ -54,9 +54,7 @@ INITIAL_LEVEL_SETS: dict[str, Callable[[Sequence[Tensor]], Tensor]] = {
 }
 
 
-def initial_level_set(
-    name: str, spatial_size: Sequence[int], device: torch.device | str | None = None
-) -> Tensor:
+def initial_level_set(name: str, spatial_size: Sequence[int], device: torch.device | str | None = None) -> Tensor:
     """Level set that knows only the size of the image.
 
     - ``border``: distance to the image border, everything is inside;
@@ -104,9 +102,7 @@ def level_set_from_click(click: Tensor, spatial_size: Sequence[int], radius_px: 
     for index, point in enumerate(click):
         if not bool(((point >= -0.5) & (point <= upper)).all()):
             place = tuple(round(float(p), 2) for p in point)
-            raise ValueError(
-                f"`click` of item {index} lies outside the image of size {tuple(spatial_size)}: {place}"
-            )
+            raise ValueError(f"`click` of item {index} lies outside the image of size {tuple(spatial_size)}: {place}")
     grid = _coordinates(spatial_size, click.device)
     return torch.stack([_ball(grid, point.tolist(), radius_px) for point in click])[:, None]
 

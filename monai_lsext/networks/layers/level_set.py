@@ -68,8 +68,7 @@ def gradient_magnitude(phi: Tensor, spacing: Sequence[float] | None = None, eps:
     """
     phi, step = _checked(phi, spacing)
     padded = _extrapolate(phi)
-    squared = sum(_first(padded, axis, step).square() for axis in range(len(step)))
-    return torch.sqrt(squared + eps)
+    return torch.sqrt(_sum_of_squares([_first(padded, axis, step) for axis in range(len(step))]) + eps)
 
 
 def gradient_magnitude_and_curvature(
@@ -110,11 +109,11 @@ def gradient_magnitude_and_curvature(
     axes = range(len(step))
     padded = _extrapolate(phi)
     first = [_first(padded, i, step) for i in axes]
-    squared = sum(f.square() for f in first) + eps
+    squared = _sum_of_squares(first) + eps
     numerator = torch.zeros_like(phi)
     for i in axes:
         # the pure second derivative along i meets every squared first derivative but its own
-        others = sum(first[j].square() for j in axes if j != i)
+        others = _sum_of_squares([first[j] for j in axes if j != i])
         numerator = numerator + _second(padded, i, step) * others
         for j in range(i):
             numerator = numerator - 2 * first[i] * first[j] * _mixed(padded, i, j, step)
@@ -157,9 +156,7 @@ def _checked(phi: Tensor, spacing: Sequence[float] | None) -> tuple[Tensor, tupl
     """Validate shape and spacing; lift half precision to float32."""
     dims = phi.ndim - 2
     if dims not in (2, 3):
-        raise ValueError(
-            f"expected [B, C, H, W] or [B, C, H, W, D], got a tensor of shape {tuple(phi.shape)}"
-        )
+        raise ValueError(f"expected [B, C, H, W] or [B, C, H, W, D], got a tensor of shape {tuple(phi.shape)}")
     if min(phi.shape[2:]) < 2:
         raise ValueError(f"each spatial size must be >= 2, got {tuple(phi.shape[2:])}")
     step = (1.0,) * dims if spacing is None else tuple(float(s) for s in spacing)
@@ -171,6 +168,10 @@ def _checked(phi: Tensor, spacing: Sequence[float] | None) -> tuple[Tensor, tupl
 def _check_positive(name: str, value: float) -> None:
     if value <= 0:
         raise ValueError(f"`{name}` must be > 0, got {value}")
+
+
+def _sum_of_squares(terms: Sequence[Tensor]) -> Tensor:
+    return torch.stack([term.square() for term in terms]).sum(0)
 
 
 def _extrapolate(phi: Tensor) -> Tensor:

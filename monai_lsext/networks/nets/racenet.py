@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,10 @@ from monai_lsext.networks.layers.level_set import gradient_magnitude_and_curvatu
 
 __all__ = ["CascadedRACENet", "RACENet"]
 
+# sigmoid is flat beyond; without a bound the velocity, which grows with |grad phi|, can run away within T steps
 _PHI_LIMIT = 16.0
+# large enough that the derivative of the curvature stays moderate where phi is flat, T steps deep
+_GRADIENT_EPS = 1e-4
 
 
 class RACENet(nn.Module):
@@ -52,8 +56,8 @@ class RACENet(nn.Module):
     Note:
         The paper is silent on the scale of phi_0. In pixels, the sigmoid saturates a few pixels off the
         contour and most of the image gives no gradient; a tenth of it learns faster and more steadily.
-        The update starts as the identity (w_0 = 1, w_1 = w_2 = 1, b = 0), so that an untrained net barely
-        moves the contour.
+        The update starts near the identity (w_0 = 1, w_1 = w_2 = 0.1, b = 0), so that an untrained net barely
+        moves the contour. Nothing in Eq. 3 bounds phi; here each step is clamped to +-16, where sigmoid is flat.
 
     Reference:
         Chakravarty & Sivaswamy, "RACE-net: a recurrent neural network for biomedical image segmentation",
@@ -83,8 +87,9 @@ class RACENet(nn.Module):
         self.balloon = ImagePyramidCNN(*arguments, with_phi=True, dropout=dropout)
         self.bending = ImagePyramidCNN(*arguments, with_phi=False, dropout=dropout)
         self.update = Conv[Conv.CONV, spatial_dims](3, 1, 1)
-        nn.init.ones_(self.update.weight)
-        nn.init.zeros_(self.update.bias)
+        with torch.no_grad():
+            self.update.weight.copy_(torch.tensor([1.0, 0.1, 0.1]).view_as(self.update.weight))
+            self.update.bias.zero_()
 
     def forward(self, image: Tensor, phi0: Tensor | None = None) -> Tensor | list[Tensor]:
         """The last level set, or in training mode those of all steps."""
@@ -101,7 +106,7 @@ class RACENet(nn.Module):
         projected = self.balloon.project(image)
         steps = []
         for _ in range(self.num_steps):
-            magnitude, curvature = gradient_magnitude_and_curvature(phi)
+            magnitude, curvature = gradient_magnitude_and_curvature(phi, eps=_GRADIENT_EPS)
             g = self.balloon(projected, phi)
             moved = self.update(torch.cat([phi, g * magnitude, h * curvature * magnitude], dim=1))
             phi = moved.clamp(-_PHI_LIMIT, _PHI_LIMIT)
@@ -190,7 +195,7 @@ class CascadedRACENet(nn.Module):
         """The whole evolution, aligned at its end: max(T_k) + 1 tensors [B, K, \\*S], the start first."""
         evolutions = []
         for net in self.nets:
-            evolutions.append(net.evolve(image, phi0))
+            evolutions.append(cast(RACENet, net).evolve(image, phi0))
             phi0 = evolutions[-1][-1].detach() / self.phi_scale
         longest = max(len(steps) for steps in evolutions)
         aligned = [steps[:1] * (longest - len(steps)) + steps for steps in evolutions]

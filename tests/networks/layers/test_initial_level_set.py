@@ -59,7 +59,5 @@ def test_bad_arguments() -> None:
         level_set_from_click(torch.zeros(1, 3), (4, 4), 1)
     with pytest.raises(ValueError, match="`radius_px` must be > 0, got 0"):
         level_set_from_click(torch.zeros(1, 2), (4, 4), 0)
-    with pytest.raises(
-        ValueError, match=r"`click` of item 1 lies outside the image of size \(4, 5\): \(1.0, 7.0\)"
-    ):
+    with pytest.raises(ValueError, match=r"`click` of item 1 lies outside the image of size \(4, 5\): \(1.0, 7.0\)"):
         level_set_from_click(torch.tensor([[0.0, 0.0], [1.0, 7.0]]), (4, 5), 1)

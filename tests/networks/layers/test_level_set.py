@@ -74,9 +74,7 @@ def test_spacing_makes_the_geometry_physical() -> None:
 
 def test_two_dimensional_formula_of_the_paper() -> None:
     """A quadratic has exact differences: compare with the printed 2D formula at every inner point."""
-    x, y = torch.meshgrid(
-        torch.arange(7.0, dtype=torch.float64), torch.arange(6.0, dtype=torch.float64), indexing="ij"
-    )
+    x, y = torch.meshgrid(torch.arange(7.0, dtype=torch.float64), torch.arange(6.0, dtype=torch.float64), indexing="ij")
     phi = 0.3 * x**2 - 0.2 * x * y + 0.1 * y**2 + 0.5 * x - 0.7 * y
     px, py = 0.6 * x - 0.2 * y + 0.5, -0.2 * x + 0.2 * y - 0.7
     pxx, pyy, pxy = 0.6, 0.2, -0.2
@@ -86,7 +84,7 @@ def test_two_dimensional_formula_of_the_paper() -> None:
 
 
 def test_a_plane_keeps_unit_gradient_at_the_border() -> None:
-    x, y, z = torch.meshgrid(*[torch.arange(5.0)] * 3, indexing="ij")
+    x, _, z = torch.meshgrid(*[torch.arange(5.0)] * 3, indexing="ij")
     phi = (0.6 * x - 0.8 * z)[None, None]
     magnitude, curvature = gradient_magnitude_and_curvature(phi)
     assert torch.allclose(magnitude, torch.ones_like(phi), atol=1e-5)
@@ -172,7 +170,5 @@ def test_signed_distance_needs_a_border(fill: float, state: str) -> None:
     mask = torch.zeros(2, 1, 4, 4)
     mask[0, 0, 1, 1] = 1
     mask[1] = fill
-    with pytest.raises(
-        ValueError, match=f"`mask` must have points inside and outside, but item 1 is {state}"
-    ):
+    with pytest.raises(ValueError, match=f"`mask` must have points inside and outside, but item 1 is {state}"):
         signed_distance(mask)
