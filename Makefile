@@ -15,7 +15,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(VENV)/ready
-	$(BIN)/python -m monai_lsext.demo --output $(DEMO)
+	$(BIN)/python -m monai_lsext.apps.demo --output $(DEMO)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 -m "not slow and not real_data"

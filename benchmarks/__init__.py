@@ -1,0 +1,1 @@
+"""Benchmarks, one `bench_*.py` per claim; each writes `results/<name>.json`."""

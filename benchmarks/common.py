@@ -1,0 +1,80 @@
+"""What every benchmark shares: timing with warm-up, peak memory of a fresh process, machine, result file."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import monai
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def time_ms(run: Callable[[], Any], warm_up: int = 3, repeats: int = 20) -> dict[str, float]:
+    """Median and interquartile range of the wall-clock time of ``run``, in milliseconds."""
+    times = []
+    for index in range(warm_up + repeats):
+        _synchronize()
+        start = time.perf_counter()
+        run()
+        _synchronize()
+        if index >= warm_up:
+            times.append(1e3 * (time.perf_counter() - start))
+    low, median, high = statistics.quantiles(times, n=4)
+    return {"median_ms": round(median, 2), "iqr_ms": round(high - low, 2)}
+
+
+def peak_memory_mib(run: Callable[[], Any]) -> float:
+    """Growth of the resident set while ``run`` works in a forked process of its own, in MiB."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_report_growth, args=(run, sender))
+    process.start()
+    growth = receiver.recv()
+    process.join()
+    return round(growth, 1)
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, without which a time says nothing."""
+    return {
+        "torch": torch.__version__,
+        "monai": monai.__version__,
+        "python": platform.python_version(),
+        "processor": platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def write_result(name: str, rows: list[dict[str, Any]]) -> None:
+    """Print the rows as a table and write them with the environment to ``results/<name>.json``."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    for line in [columns, *[[str(row.get(column, "")) for column in columns] for row in rows]]:
+        print(" | ".join(f"{cell:>22}" for cell in line))
+    RESULTS.mkdir(exist_ok=True)
+    temporary = RESULTS / f".{name}.json"
+    temporary.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=2) + "\n")
+    temporary.replace(RESULTS / f"{name}.json")
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _report_growth(run: Callable[[], Any], sender: Any) -> None:
+    torch.set_num_threads(1)  # a forked process must not use the parent's thread pool
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run()
+    sender.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)

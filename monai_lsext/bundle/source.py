@@ -1,0 +1,144 @@
+"""Reading of a bundle directory for its checks: metadata, configs, networks, weights; nothing is written."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from monai.bundle.scripts import _get_fake_spatial_shape
+from monai.utils import get_equivalent_dtype
+from torch import Tensor, nn
+
+__all__ = ["BundleError", "BundleSource", "CheckSkippedError", "one_line"]
+
+SMALLEST_SIDE = 32
+
+
+class BundleError(Exception):
+    """A fault of the bundle that leaves a check nothing to look at; its text is the sentence for the user."""
+
+
+class CheckSkippedError(Exception):
+    """A check that does not apply here; its text says why."""
+
+
+def one_line(error: BaseException, length: int = 200) -> str:
+    """Type and message of an exception and of its causes, on one line; at most ``length`` characters of each."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = text if len(text) <= length else text[: length - 3] + "..."
+    return text if error.__cause__ is None else f"{text} (from {one_line(error.__cause__, length)})"
+
+
+@dataclass(frozen=True)
+class BundleSource:
+    """What the checks read of a bundle.
+
+    Args:
+        root: the bundle's directory, absolute.
+    """
+
+    root: Path
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """Content of ``configs/metadata.json``."""
+        try:
+            content = json.loads((self.root / "configs/metadata.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as e:
+            raise BundleError(f"configs/metadata.json cannot be read: {one_line(e)}") from e
+        if not isinstance(content, dict):
+            raise BundleError(f"configs/metadata.json must hold a dictionary, got {type(content).__name__}")
+        return content
+
+    @cached_property
+    def overlays(self) -> list[str]:
+        """Names of the configs that are laid over ``train.yaml``."""
+        variants = sorted((self.root / "configs/variants").glob("*.yaml"))
+        names = ["evaluate.yaml", "multi_gpu_train.yaml"] + [f"variants/{path.name}" for path in variants]
+        return [name for name in names if (self.root / "configs" / name).is_file()]
+
+    def parser(self, *names: str) -> ConfigParser:
+        """MONAI's parser of configs laid one over the other, macros and relative ids as written.
+
+        Args:
+            names: file names in ``configs``, the base first.
+        """
+        parser = ConfigParser()
+        try:
+            parser.read_config([str(self.root / "configs" / name) for name in names])
+            parser.read_meta(self.metadata)
+            parser["bundle_root"] = str(self.root)
+        except Exception as e:  # a config can fail in any way; the sentence must name the file
+            raise BundleError(f"configs/{' + '.join(names)} cannot be read: {one_line(e)}") from e
+        return parser
+
+    def network(self, *names: str) -> nn.Module:
+        """A fresh ``network_def`` of configs, in eval mode."""
+        parser = self.parser(*names)
+        try:
+            network = parser.get_parsed_content("network_def")
+        except Exception as e:  # as above
+            raise BundleError(f"network_def of configs/{' + '.join(names)} cannot be built: {one_line(e)}") from e
+        if not isinstance(network, nn.Module):
+            raise BundleError(
+                f"network_def of configs/{' + '.join(names)} must be a torch module, got {type(network).__name__}"
+            )
+        return network.eval()
+
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        """The state dict in ``models/model.pt``, loaded as data alone (``weights_only=True``)."""
+        try:
+            state = torch.load(self.root / "models/model.pt", map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as e:
+            raise BundleError("models/model.pt is refused by weights_only=True: it must hold tensors alone") from e
+        except Exception as e:  # torch raises zip, runtime and OS errors here
+            raise BundleError(f"models/model.pt cannot be loaded: {one_line(e)}") from e
+        if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+            raise BundleError("models/model.pt must be a plain state dict (name -> tensor) of network_def")
+        return state
+
+    @cached_property
+    def trained_network(self) -> nn.Module:
+        """``network_def`` of ``inference.yaml`` with the shipped weights, in eval mode."""
+        network = self.network("inference.yaml")
+        try:
+            network.load_state_dict(self.weights)
+        except RuntimeError as e:
+            raise BundleError(f"models/model.pt does not fit network_def of inference.yaml: {one_line(e)}") from e
+        return network
+
+    def tensor_format(self, direction: str, name: str) -> dict[str, Any]:
+        """Declared format of a tensor, such as ``("inputs", "image")``, in the metadata."""
+        try:
+            return self.metadata["network_data_format"][direction][name]
+        except (KeyError, TypeError) as e:
+            raise BundleError(f"metadata has no network_data_format#{direction}#{name}") from e
+
+    def shape(self, direction: str, name: str) -> tuple[int, ...]:
+        """An example [1, C, \\*S] of a declared shape.
+
+        Note:
+            MONAI's own helper fills "*" and expressions of p and n with 1, below the smallest size of most
+            nets; here p = n is the least number that makes each such side at least 32 (8 at most).
+        """
+        declared = self.tensor_format(direction, name)
+        spatial: tuple[int, ...] = ()
+        for factor in range(1, 9):
+            spatial = _get_fake_spatial_shape(declared["spatial_shape"], p=factor, n=factor, any=SMALLEST_SIDE)
+            free = [side for side, d in zip(spatial, declared["spatial_shape"], strict=True) if isinstance(d, str)]
+            if min(free, default=SMALLEST_SIDE) >= SMALLEST_SIDE:
+                break
+        return (1, declared["num_channels"], *spatial)
+
+    def example(self, seed: int = 0) -> Tensor:
+        """Uniform noise in [0, 1) of the declared input's shape and type."""
+        dtype = get_equivalent_dtype(self.tensor_format("inputs", "image")["dtype"], Tensor)
+        generator = torch.Generator().manual_seed(seed)
+        return torch.rand(self.shape("inputs", "image"), generator=generator).to(dtype)

@@ -1,0 +1,51 @@
+"""The weights of the best validation epoch, in one file."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Events
+from monai.engines import Evaluator
+from monai.networks.utils import get_state_dict
+from torch import nn
+
+from monai_lsext.atomic import replace_when_done
+
+__all__ = ["BestModelSaver"]
+
+
+class BestModelSaver:
+    """Writes the network's bare state dict when the evaluator has just found a new best key metric.
+
+    MONAI's CheckpointSaver keeps its own score, which a resumed training forgets; this handler trusts
+    ``engine.state.best_metric_epoch``, which :class:`TrainingCheckpoint` restores.
+
+    Args:
+        network: whose weights are written; a DistributedDataParallel wrapper is taken off.
+        path: the file, usually ``models/model.pt``; written whole or not at all, by rank 0.
+        name: logger's name, default the engine's logger.
+    """
+
+    def __init__(self, network: nn.Module, path: str | os.PathLike[str], name: str | None = None) -> None:
+        self.network = network
+        self.path = path
+        self.logger = logging.getLogger(name)
+        self._name = name
+
+    def attach(self, engine: Evaluator) -> None:
+        """Attach to the evaluator, whose key metric decides."""
+        if self._name is None:
+            self.logger = engine.logger
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Evaluator) -> None:
+        """Write if this epoch is the best so far."""
+        if engine.state.best_metric_epoch != engine.state.epoch or idist.get_rank() != 0:
+            return
+        weights = {key: value.cpu() for key, value in get_state_dict(self.network).items()}
+        with replace_when_done(self.path) as temporary:
+            torch.save(weights, temporary)
+        self.logger.info(f"Saved the best model: epoch {engine.state.epoch}, {engine.state.best_metric:.4f}")
