@@ -1,0 +1,106 @@
+"""Command line: ``python -m monai_lsext list | data | predict | compare | verify``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from monai_lsext import __version__
+
+__all__ = ["main"]
+
+EXIT_UNUSABLE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; its heavy imports happen only then.
+
+    Args:
+        argv: arguments, default those of the process.
+
+    Returns:
+        0 all worked, 2 unusable arguments, 3 some cases were skipped; ``verify``: 1 for a faulty bundle.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except ValueError as error:
+        print(f"monai_lsext {args.command}: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="monai_lsext", description="Learned deformable models as MONAI Bundles")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    listing = commands.add_parser("list", help="bundles that come with the package")
+    listing.set_defaults(run=_list)
+
+    data = commands.add_parser("data", help="data to try a bundle on")
+    kinds = data.add_subparsers(dest="kind", required=True)
+    phantom = kinds.add_parser("phantom", help="seeded phantoms in the layout of a public data set")
+    phantom.add_argument("--task", required=True, help="such as optic_disc_cup")
+    phantom.add_argument("--output", required=True, metavar="DIR")
+    phantom.add_argument("--num", type=int, default=20, help="number of images (default 20)")
+    phantom.add_argument("--seed", type=int, default=0)
+    phantom.set_defaults(run=_phantom)
+
+    predict = commands.add_parser("predict", help="images in; masks, contour pictures and reports out")
+    predict.add_argument("--bundle", required=True, metavar="DIR_OR_NAME")
+    predict.add_argument("--input", required=True, metavar="FILE_OR_FOLDER", help="PNG, JPEG, TIFF or NIfTI")
+    predict.add_argument("--output", required=True, metavar="DIR")
+    predict.add_argument("--roi", choices=("auto", "find", "none"), help="region of interest (default: the bundle's)")
+    predict.add_argument("--device", help="such as cpu or cuda:0 (default: the bundle's)")
+    predict.add_argument("--trust", action="store_true", help="let the configs of a bundle from elsewhere run code")
+    predict.set_defaults(run=_predict)
+
+    compare = commands.add_parser("compare", help="table of two evaluated runs with a paired t-test")
+    compare.add_argument("run_folder", metavar="RUN", help="folder with the *_raw.csv of evaluate.yaml")
+    compare.add_argument("rival_folder", metavar="RIVAL")
+    compare.set_defaults(run=_compare)
+
+    verify = commands.add_parser("verify", help="the model zoo's checks of a bundle, offline")
+    verify.add_argument("bundle", metavar="BUNDLE")
+    verify.set_defaults(run=_verify)
+    return parser
+
+
+def _list(args: argparse.Namespace) -> int:
+    from monai_lsext.apps.listing import bundle_table
+
+    print(bundle_table())
+    return 0
+
+
+def _phantom(args: argparse.Namespace) -> int:
+    from monai_lsext.data.phantoms import PHANTOM_TASKS
+
+    if args.task not in PHANTOM_TASKS:
+        raise ValueError(f"`--task` must be one of {sorted(PHANTOM_TASKS)}, got {args.task}")
+    PHANTOM_TASKS[args.task](args.output, args.num, args.seed)
+    return 0
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from monai_lsext.apps.predict import predict
+
+    return predict(args.bundle, args.input, args.output, roi=args.roi, device=args.device, trust=args.trust)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from monai_lsext.apps.compare import compare_runs
+
+    print(compare_runs(args.run_folder, args.rival_folder))
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from monai_lsext.bundle.verify import verify_main
+
+    return verify_main(args.bundle)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Picture of a result that is read at a glance: contours on the photograph, their names, the measurements."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Normal, withStroke
+from skimage.measure import find_contours
+
+from monai_lsext.apps.measure import region_mask
+from monai_lsext.registry import BundleInfo
+
+__all__ = ["Box", "overlay_figure", "overlay_png"]
+
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, ends left out
+
+_DPI = 150
+_PANEL_INCHES = 6.0
+_FOOT_INCHES = 1.1
+_SMALL_ROI = 0.6  # of the short side; below this the ROI is also shown enlarged
+
+
+def overlay_png(figure: Figure) -> bytes:
+    """The figure as PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
+
+
+def overlay_figure(
+    pixels: np.ndarray,
+    label_map: np.ndarray,
+    info: BundleInfo,
+    captions: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+    box: Box | None = None,
+) -> Figure:
+    """The whole photograph, beside it the box enlarged when it is small, below the legend and the text.
+
+    Args:
+        pixels: uint8 [H, W, 3].
+        label_map: integers [W, H].
+        captions: lines under the picture, such as "vertical cup-to-disc ratio 0.62".
+        warnings: lines in red.
+        box: part of the photograph that was analysed, drawn as a thin dashed line.
+
+    Note:
+        Contours are those of the 0.5 level of the mask between pixel centres (marching squares). The figure's
+        size does not depend on the photograph's, so that its text is legible on a thumbnail and on 20 megapixels.
+    """
+    height, width = pixels.shape[:2]
+    enlarged = box is not None and max(box[2] - box[0], box[3] - box[1]) < _SMALL_ROI * min(height, width)
+    panels = 2 if enlarged else 1
+    panel_height = _PANEL_INCHES * min(max(height / width, 0.6), 1.6)
+    figure = Figure(figsize=(_PANEL_INCHES * panels, panel_height + _FOOT_INCHES), facecolor="black")
+    FigureCanvasAgg(figure)
+    foot = _FOOT_INCHES / (panel_height + _FOOT_INCHES)
+    for i in range(panels):
+        axes = figure.add_axes((i / panels + 0.005, foot, 1 / panels - 0.01, 1 - foot - 0.005))
+        _draw_panel(axes, pixels, label_map, info)
+        if box is not None:
+            _draw_box(axes, box, zoom=i == 1)
+    _draw_foot(figure, info, captions, warnings)
+    return figure
+
+
+def _draw_panel(axes: Axes, pixels: np.ndarray, label_map: np.ndarray, info: BundleInfo) -> None:
+    axes.imshow(pixels, interpolation="antialiased")
+    axes.set_axis_off()
+    # a dark rim keeps a line visible on the pale disc and on the dark background alike
+    rim: list[Any] = [withStroke(linewidth=2.4, foreground=(0, 0, 0, 0.55)), Normal()]
+    for region in info.regions:
+        mask = np.pad(region_mask(label_map, region).T, 1)  # closed where it meets the border
+        for contour in find_contours(mask.astype(float), 0.5):
+            line = Line2D(contour[:, 1] - 1, contour[:, 0] - 1, color=_rgb(region.colour), linewidth=1.2)
+            line.set_path_effects(rim)
+            axes.add_line(line)
+
+
+def _draw_box(axes: Axes, box: Box, zoom: bool) -> None:
+    x0, y0, x1, y1 = box
+    if zoom:
+        axes.set_xlim(x0 - 0.5, x1 - 0.5)
+        axes.set_ylim(y1 - 0.5, y0 - 0.5)
+    else:
+        style: dict[str, Any] = {"fill": False, "edgecolor": "white", "linewidth": 0.8, "linestyle": (0, (5, 4))}
+        axes.add_patch(Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, **style))
+
+
+def _draw_foot(figure: Figure, info: BundleInfo, captions: Sequence[str], warnings: Sequence[str]) -> None:
+    handles = [Line2D([], [], color=_rgb(region.colour), linewidth=2.5, label=region.title) for region in info.regions]
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.0, (_FOOT_INCHES + 0.05) / figure.get_figheight()),
+        frameon=False,
+        fontsize=12,
+        labelcolor="white",
+    )
+    lines = [(text, "white", 13) for text in captions] + [(text, "#ff8a80", 9) for text in warnings[:4]]
+    top = _FOOT_INCHES - 0.1
+    for text, colour, size in lines:
+        figure.text(0.995, top / figure.get_figheight(), text, color=colour, fontsize=size, ha="right", va="top")
+        top -= size / 72 * 1.35
+
+
+def _rgb(colour: tuple[int, int, int]) -> tuple[float, float, float]:
+    return (colour[0] / 255, colour[1] / 255, colour[2] / 255)

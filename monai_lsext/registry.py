@@ -1,0 +1,171 @@
+"""What is known of each bundle beyond its own files: paper, labels, codes, colours, measurements; no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "BUNDLES",
+    "PAPERS",
+    "BundleInfo",
+    "Code",
+    "Label",
+    "Paper",
+    "Region",
+    "bundle_folders",
+    "bundle_info",
+    "find_bundle",
+]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A publication that a bundle implements."""
+
+    authors: str
+    title: str
+    journal: str
+    year: int
+    doi: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """A concept of SNOMED CT."""
+
+    value: str
+    meaning: str
+    scheme: str = "SCT"
+
+
+@dataclass(frozen=True)
+class Label:
+    """One value of a label map; ``code`` is None where no SNOMED concept has been verified."""
+
+    value: int
+    name: str
+    colour: tuple[int, int, int]
+    code: Code | None = None
+
+
+@dataclass(frozen=True)
+class Region:
+    """A union of labels that is outlined and measured as one structure, such as disc = rim and cup."""
+
+    name: str
+    title: str
+    values: tuple[int, ...]
+    colour: tuple[int, int, int]
+    code: Code | None = None
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """One bundle.
+
+    Args:
+        paper: key of ``PAPERS``, or None.
+        task: what is done, in a few words.
+        modality: DICOM modality or the kind of picture.
+        takes, gives: input and output, in words.
+        spatial_dims: 2 or 3.
+        labels: values of the label map; background 0 is left out.
+        regions: what is drawn and measured, outer before inner.
+        measurements: names of functions of ``monai_lsext.apps.measure`` beyond the areas.
+    """
+
+    name: str
+    paper: str | None
+    task: str
+    modality: str
+    takes: str
+    gives: str
+    spatial_dims: int
+    labels: tuple[Label, ...]
+    regions: tuple[Region, ...]
+    measurements: tuple[str, ...] = ()
+
+
+PAPERS: dict[str, Paper] = {
+    "racenet": Paper(
+        authors="A. Chakravarty, J. Sivaswamy",
+        title="RACE-Net: A Recurrent Neural Network for Biomedical Image Segmentation",
+        journal="IEEE Journal of Biomedical and Health Informatics 23(3):1151-1162",
+        year=2019,
+        doi="10.1109/JBHI.2018.2852635",
+    ),
+}
+
+_GREEN, _BLUE = (0, 230, 118), (41, 98, 255)
+# Region colours of a bundle that is not listed: told apart with every common colour vision deficiency (Okabe & Ito).
+_OTHER_COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (204, 121, 167))
+
+BUNDLES: dict[str, BundleInfo] = {
+    info.name: info
+    for info in (
+        BundleInfo(
+            name="racenet_optic_disc_cup",
+            paper="racenet",
+            task="optic disc and cup",
+            modality="fundus photograph",
+            takes="RGB photograph",
+            gives="1 disc rim, 2 cup",
+            spatial_dims=2,
+            labels=(Label(1, "optic disc rim", _GREEN), Label(2, "optic cup", _BLUE)),
+            regions=(
+                Region("disc", "optic disc", (1, 2), _GREEN, Code("81016008", "Optic disc")),
+                Region("cup", "optic cup", (2,), _BLUE),
+            ),
+            measurements=("vertical_cup_to_disc_ratio",),
+        ),
+    )
+}
+
+
+def bundle_info(name: str, channel_def: dict[str, str]) -> BundleInfo:
+    """The registry's entry, or for a bundle that is not listed one region per label of its metadata.
+
+    Args:
+        name: the bundle's name.
+        channel_def: value -> name of the output, from ``metadata.json``; background 0 is left out.
+    """
+    if name in BUNDLES:
+        return BUNDLES[name]
+    named = [(int(value), title) for value, title in sorted(channel_def.items()) if int(value) != 0]
+    coloured = [(value, title, _OTHER_COLOURS[i % len(_OTHER_COLOURS)]) for i, (value, title) in enumerate(named)]
+    return BundleInfo(
+        name=name,
+        paper=None,
+        task="",
+        modality="",
+        takes="image",
+        gives=", ".join(f"{value} {title}" for value, title in named),
+        spatial_dims=2,
+        labels=tuple(Label(value, title, colour) for value, title, colour in coloured),
+        regions=tuple(Region(title.replace(" ", "_"), title, (value,), colour) for value, title, colour in coloured),
+    )
+
+
+def bundle_folders() -> list[Path]:
+    """Folders whose bundles are trusted: ``bundles/`` of the repository, and the installed package's copy."""
+    folders = [_PACKAGE / "_bundles"]
+    if (_PACKAGE.parent / "pyproject.toml").is_file():
+        folders.insert(0, _PACKAGE.parent / "bundles")
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def find_bundle(name_or_path: str) -> Path:
+    """Directory of a bundle, given itself or by the name of one that comes with the package.
+
+    Raises:
+        ValueError: when there is no such bundle.
+    """
+    for path in (Path(name_or_path), *(folder / name_or_path for folder in bundle_folders())):
+        if (path / "configs" / "inference.yaml").is_file():
+            return path.resolve()
+    raise ValueError(
+        f"bundle must be a directory with configs/inference.yaml or one of {sorted(BUNDLES)}, got {name_or_path}"
+    )

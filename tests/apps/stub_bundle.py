@@ -1,0 +1,123 @@
+"""A bundle whose network is a threshold: disc where red > 0.5, cup where green > 0.5, so that masks are exact."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+
+CHECKS = "monai_lsext.transforms.image_checks"
+
+
+def inference_config() -> dict[str, Any]:
+    return {
+        "imports": ["$import torch", "$from monai_lsext.data.image_file import image_datalist"],
+        "bundle_root": ".",
+        "dataset_dir": "$@bundle_root + '/data'",
+        "output_dir": "$@bundle_root + '/output'",
+        "device": "$torch.device('cpu')",
+        "network_def": {"_target_": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 2, "kernel_size": 1},
+        "network": "$@network_def.to(@device)",
+        "preprocessing": {
+            "_target_": "Compose",
+            "transforms": [
+                {"_target_": f"{CHECKS}.CheckImageFiled", "keys": "image", "channels": 3},
+                {"_target_": "LoadImaged", "keys": "image", "reader": ["NibabelReader", "PILReader"]},
+                {"_target_": "EnsureChannelFirstd", "keys": "image"},
+                {"_target_": f"{CHECKS}.CheckImaged", "keys": "image", "channels": 3},
+                # undone by Invertd: a mask that comes back mirrored would show
+                {"_target_": "Flipd", "keys": "image", "spatial_axis": 0},
+                {"_target_": "ScaleIntensityRanged", "keys": "image", "a_min": 0, "a_max": 255, "b_min": 0, "b_max": 1},
+            ],
+        },
+        "dataset": {
+            "_target_": "monai_lsext.data.checked_dataset.CheckedDataset",
+            "data": "$image_datalist(@dataset_dir)",
+            "transform": "@preprocessing",
+        },
+        "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1},
+        "inferer": {"_target_": "SimpleInferer"},
+        "postprocessing": {
+            "_target_": "Compose",
+            "transforms": [
+                {"_target_": "Activationsd", "keys": "pred", "sigmoid": True},
+                {
+                    "_target_": "Invertd",
+                    "keys": "pred",
+                    "transform": "@preprocessing",
+                    "orig_keys": "image",
+                    "nearest_interp": False,
+                },
+                {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5},
+                {"_target_": "Lambdad", "keys": "pred", "func": "$lambda x: x[:1] + x[:1] * x[1:]"},
+                {
+                    "_target_": "SaveImaged",
+                    "keys": "pred",
+                    "output_dir": "@output_dir",
+                    "output_postfix": "seg",
+                    "output_ext": ".png",
+                    "output_dtype": "$torch.uint8",
+                    "separate_folder": False,
+                    "print_log": False,
+                },
+            ],
+        },
+        "handlers": [
+            {
+                "_target_": "CheckpointLoader",
+                "load_path": "$@bundle_root + '/models/model.pt'",
+                "load_dict": {"model": "@network"},
+            }
+        ],
+        "evaluator": {
+            "_target_": "monai_lsext.engines.CohortEvaluator",
+            "device": "@device",
+            "val_data_loader": "@dataloader",
+            "network": "@network",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+            "val_handlers": "@handlers",
+            "output_dir": "@output_dir",
+        },
+        "run": ["$@evaluator.run()"],
+    }
+
+
+def write_stub_bundle(root: Path) -> str:
+    """Write the bundle into ``root`` and return its weights' SHA-256."""
+    (root / "configs").mkdir(parents=True)
+    (root / "models").mkdir()
+    (root / "configs/inference.yaml").write_text(yaml.dump(inference_config(), sort_keys=False))
+    channel_def = {"0": "background", "1": "optic disc rim", "2": "optic cup"}
+    metadata = {"version": "0.1.0", "network_data_format": {"outputs": {"pred": {"channel_def": channel_def}}}}
+    (root / "configs/metadata.json").write_text(json.dumps(metadata))
+    weight = torch.tensor([[20.0, 0, 0], [0, 20.0, 0]])[..., None, None]
+    torch.save({"weight": weight, "bias": torch.tensor([-10.0, -10.0])}, root / "models/model.pt")
+    return hashlib.sha256((root / "models/model.pt").read_bytes()).hexdigest()
+
+
+def expected_labels(size: tuple[int, int] = (48, 40)) -> np.ndarray:
+    """Label map [H, W] with a disc of 20 x 24 (columns x rows) and in it a cup of 10 x 6, nothing centred."""
+    labels = np.zeros(size[::-1], dtype=np.uint8)
+    labels[6:30, 8:28] = 1
+    labels[12:18, 12:22] = 2
+    return labels
+
+
+def photograph(labels: np.ndarray) -> np.ndarray:
+    """RGB [H, W, 3] that the stub segments into these labels."""
+    red = np.where(labels >= 1, 230, 60)
+    green = np.where(labels == 2, 200, 40)
+    return np.stack([red, green, np.full_like(red, 30)], axis=-1).astype(np.uint8)
+
+
+def save_photograph(path: Path, labels: np.ndarray | None = None, mode: str = "RGB") -> Path:
+    pixels = photograph(expected_labels() if labels is None else labels)
+    Image.fromarray(pixels).convert(mode).save(path)
+    return path
