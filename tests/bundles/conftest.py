@@ -16,6 +16,11 @@ BUNDLE = Path(__file__).parents[2] / "bundles" / "racenet_optic_disc_cup"
 
 
 @pytest.fixture(scope="session")
+def bundle() -> Path:
+    return BUNDLE
+
+
+@pytest.fixture(scope="session")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "phantoms"
     PHANTOM_TASKS["optic_disc_cup"](folder, 12, 0)
@@ -49,7 +54,7 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         foreign = tmp_path / "foreign"
         foreign.mkdir(exist_ok=True)
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=foreign, env=environment, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=foreign, env=environment, capture_output=True, text=True, timeout=300)
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
         return done
 

@@ -16,8 +16,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .conftest import BUNDLE
-
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Command = Callable[..., list[str]]
 
@@ -121,12 +119,12 @@ def test_inference_names_the_bad_case_and_writes_the_rest(
 
 
 def test_prediction_of_both_commands_is_the_same(
-    phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run
+    bundle: Path, phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run
 ) -> None:
     photograph = next((phantoms / "roi" / "images").glob("*.png"))
     command = bundle_command("inference.yaml", dataset_dir=photograph)
     run([part for part in command if part not in ("--image_size", "[32,32]")])
-    arguments = ["--bundle", str(BUNDLE), "--input", str(photograph), "--output", str(tmp_path / "predict")]
+    arguments = ["--bundle", str(bundle), "--input", str(photograph), "--output", str(tmp_path / "predict")]
     run([sys.executable, "-m", "monai_lsext", "predict", *arguments])
     name = f"{photograph.stem}_seg.png"
     masks = [np.asarray(Image.open(tmp_path / folder / name)) for folder in ("output", "predict")]
@@ -134,6 +132,6 @@ def test_prediction_of_both_commands_is_the_same(
     assert masks[0].max() > 0
 
 
-def test_verify_passes(run: Run) -> None:
-    done = run([sys.executable, "-m", "monai_lsext", "verify", str(BUNDLE)], check=False)
+def test_verify_passes(bundle: Path, run: Run) -> None:
+    done = run([sys.executable, "-m", "monai_lsext", "verify", str(bundle)], check=False)
     assert done.returncode == 0, done.stdout
