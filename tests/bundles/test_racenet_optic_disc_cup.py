@@ -65,7 +65,7 @@ def test_killed_training_resumes_to_the_same_weights(
         saved = tmp_path / name / "checkpoint" / "training_state.pt"
         if name == "killed":
             kill_when_epoch_is_saved(command, saved, epoch=2)
-            assert torch.load(saved, weights_only=True)["trainer"]["epoch"] < 5
+            assert torch.load(saved, weights_only=True)["epoch"] < 5
         run(command)
         best = torch.load(tmp_path / name / "models" / "model.pt", weights_only=True)
         states.append((torch.load(saved, weights_only=True), best))
@@ -76,7 +76,7 @@ def kill_when_epoch_is_saved(command: list[str], saved: Path, epoch: int) -> Non
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.time() + 120
     while process.poll() is None and time.time() < deadline:
-        if saved.exists() and torch.load(saved, weights_only=True)["trainer"]["epoch"] >= epoch:
+        if saved.exists() and torch.load(saved, weights_only=True)["epoch"] >= epoch:
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)

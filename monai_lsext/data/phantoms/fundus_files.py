@@ -1,0 +1,100 @@
+"""Fundus phantoms as files, in the layout of DRISHTI-GS1."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import trange
+
+from .fundus import FundusPhantom, fundus_phantom
+
+__all__ = ["write_fundus_phantoms"]
+
+CROP_SIDE = 400
+COLUMNS = ("case", "split", "rows", "cols", "roi_x0", "roi_y0", "px_disc", "px_cup")
+
+
+def _cut(photograph: FundusPhantom) -> tuple[FundusPhantom, int, int]:
+    """Square about the disc, moved inside the photograph, and its first column and row."""
+    rows, columns = np.nonzero(photograph.label)
+    middle = ((columns.min() + columns.max()) // 2, (rows.min() + rows.max()) // 2)
+    limits = (photograph.label.shape[1] - CROP_SIDE, photograph.label.shape[0] - CROP_SIDE)
+    x, y = (int(np.clip(m - CROP_SIDE // 2, 0, limit)) for m, limit in zip(middle, limits, strict=True))
+    window = (slice(y, y + CROP_SIDE), slice(x, x + CROP_SIDE))
+    return FundusPhantom(photograph.image[window], photograph.label[window]), x, y
+
+
+def _save(folder: Path, case: str, phantom: FundusPhantom) -> None:
+    for name, pixels in (("images", phantom.image), ("labels", phantom.label)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / name / f"{case}.png")
+
+
+def write_fundus_phantoms(
+    output_dir: str | Path, num: int = 40, seed: int = 0, num_test: int | None = None, num_full: int = 0
+) -> Path:
+    """Write crops around the disc (``roi/``), ``index.csv`` and, if wanted, whole photographs (``full/``).
+
+    The folder appears only when all is written. Case i is drawn with a seed made of ``seed`` and i, so that a
+    longer list begins with the same pictures.
+
+    Args:
+        output_dir: a new or empty folder.
+        num: number of cases, >= 2.
+        seed: seed of the whole set, >= 0.
+        num_test: the last cases are the Test part, the others Training; default a third.
+        num_full: the first cases that also get a whole photograph, from which their crop is cut; 0 to ``num``.
+
+    Returns:
+        the folder.
+
+    Raises:
+        ValueError: for a folder that holds something, or a number out of range.
+    """
+    target = Path(output_dir)
+    num_test = num // 3 if num_test is None else num_test
+    if num < 2:
+        raise ValueError(f"`num` must be >= 2, got {num}")
+    if seed < 0:
+        raise ValueError(f"`seed` must be >= 0, got {seed}")
+    if not 0 <= num_test < num:
+        raise ValueError(f"`num_test` must be 0 to {num - 1}, got {num_test}")
+    if not 0 <= num_full <= num:
+        raise ValueError(f"`num_full` must be 0 to {num}, got {num_full}")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(f"`output_dir` must be a new or empty folder, got {target}")
+    part = target.absolute().with_name(f".{target.absolute().name}.tmp")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        _write(part, num, seed, num_test, num_full)
+        if target.exists():
+            target.rmdir()
+        os.replace(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def _write(folder: Path, num: int, seed: int, num_test: int, num_full: int) -> None:
+    folder.mkdir(parents=True)
+    rows = []
+    for index in trange(num, desc="fundus phantoms", disable=None):
+        case, case_seed = f"phantom_{index:04d}", 100_003 * seed + index
+        x, y = 0, 0
+        if index < num_full:
+            picture = fundus_phantom(case_seed, view="full")
+            _save(folder / "full", case, picture)
+            phantom, x, y = _cut(picture)
+        else:
+            phantom = picture = fundus_phantom(case_seed)
+        _save(folder / "roi", case, phantom)
+        split = "Test" if index >= num - num_test else "Training"
+        areas = (int((phantom.label >= 1).sum()), int((phantom.label == 2).sum()))
+        rows.append((case, split, *picture.label.shape, x, y, *areas))
+    with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])

@@ -1,0 +1,22 @@
+"""Transforms that MONAI lacks: checks of an image, initial level sets, the optic disc's region, a net's last step."""
+
+from .image_checks import CheckImaged, CheckImageFiled
+from .initial_level_set import InitialLevelSet, InitialLevelSetd
+from .label_checks import CheckLabeld
+from .last_step import LastStep, LastStepd
+from .optic_disc_finder import Circle, find_optic_disc
+from .optic_disc_roi import OpticDiscROI, OpticDiscROId
+
+__all__ = [
+    "CheckImageFiled",
+    "CheckImaged",
+    "CheckLabeld",
+    "Circle",
+    "InitialLevelSet",
+    "InitialLevelSetd",
+    "LastStep",
+    "LastStepd",
+    "OpticDiscROI",
+    "OpticDiscROId",
+    "find_optic_disc",
+]

@@ -1,0 +1,123 @@
+"""Checks of an image before and after it is loaded: a bad one is refused by one sentence, never segmented."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from torch import Tensor
+
+from monai_lsext.data.image_file import check_image_file
+
+__all__ = ["CheckImageFiled", "CheckImaged"]
+
+_OPAQUE = (1.0, 255.0)
+
+
+class CheckImageFiled(MapTransform):
+    """Check of image files by :func:`monai_lsext.data.image_file.check_image_file`; stands before ``LoadImaged``.
+
+    Args:
+        keys: items to check; a path (str or PathLike) is read, any other value passes.
+        channels: of the network's input: 3 (colour) or 1 (grey).
+        allow_missing_keys: MONAI's option, default False.
+
+    Raises:
+        ValueError: at construction for other ``channels``; at a call for an unfit file.
+    """
+
+    def __init__(self, keys: KeysCollection, channels: int, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        if channels not in (1, 3):
+            raise ValueError(f"`channels` must be 1 or 3, got {channels}")
+        self.channels = channels
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        for key in self.key_iterator(d):
+            if isinstance(d[key], (str, os.PathLike)):
+                check_image_file(d[key], self.channels)
+        return d
+
+
+class CheckImaged(MapTransform):
+    """Check of a loaded image [C, *S]: channels, axes and finite values; stands after channels are first.
+
+    What loses nothing is mended, with a note in ``meta["notes"]`` (a list of one str): a fully opaque alpha
+    channel is dropped, three equal channels become one for a grey net. A 2D image in a NIfTI file, stored as
+    [W, H, 1, C] or [W, H, C], becomes [C, W, H].
+
+    Args:
+        keys: items to check.
+        channels: of the network's input, >= 1.
+        spatial_dims: 2 (default) or 3.
+        allow_missing_keys: MONAI's option, default False.
+
+    Raises:
+        ValueError: at construction for a bad argument; at a call for an image with other channels or axes,
+            without pixels, partly transparent, or with nan or infinite values.
+    """
+
+    def __init__(
+        self, keys: KeysCollection, channels: int, spatial_dims: int = 2, allow_missing_keys: bool = False
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        if channels < 1:
+            raise ValueError(f"`channels` must be >= 1, got {channels}")
+        if spatial_dims not in (2, 3):
+            raise ValueError(f"`spatial_dims` must be 2 or 3, got {spatial_dims}")
+        self.channels = channels
+        self.spatial_dims = spatial_dims
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[key] = self._checked(torch.as_tensor(d[key]))
+        return d
+
+    def _checked(self, image: Tensor) -> Tensor:
+        if self.spatial_dims == 2 and image.ndim == 4:
+            image = _without_third_axis(image, self.channels)
+        if image.ndim != self.spatial_dims + 1:
+            raise ValueError(
+                f"image must have {self.spatial_dims} spatial axes and channels first, got shape {tuple(image.shape)}"
+            )
+        if image.numel() == 0:
+            raise ValueError(f"image must not be empty, got shape {tuple(image.shape)}")
+        if not torch.isfinite(image).all():
+            count = int((~torch.isfinite(image)).sum())
+            raise ValueError(f"image must have finite values, got {count} that are nan or infinite")
+        image, notes = self._with_net_channels(image)
+        if notes and isinstance(image, MetaTensor):
+            # one joined note, so that items of a batch collate whatever was mended
+            image.meta["notes"] = [*image.meta.get("notes", []), "; ".join(notes)]
+        return image
+
+    def _with_net_channels(self, image: Tensor) -> tuple[Tensor, list[str]]:
+        notes = []
+        if image.shape[0] in (2, 4) and image.shape[0] != self.channels:
+            alpha = image[-1]
+            if alpha.min() != alpha.max() or alpha.max() not in _OPAQUE:
+                raise ValueError(f"image must be opaque, got alpha {alpha.min():g} .. {alpha.max():g}")
+            image = image[:-1]
+            notes.append("fully opaque alpha channel dropped")
+        if self.channels == 1 and image.shape[0] == 3 and (image[0] == image[1]).all() and (image[0] == image[2]).all():
+            image = image[:1]
+            notes.append("three equal colour channels read as one grey channel")
+        if image.shape[0] != self.channels:
+            raise ValueError(f"image must have {self.channels} channel(s), got {image.shape[0]}")
+        return image, notes
+
+
+def _without_third_axis(image: Tensor, channels: int) -> Tensor:
+    """[C, W, H, 1] or [1, W, H, C] -> [C, W, H]; any other shape comes back as it is."""
+    if image.shape[-1] == 1:
+        return image[..., 0]
+    if image.shape[0] == 1 and image.shape[-1] in (channels, channels + 1, 3, 4):
+        return image[0].movedim(-1, 0)
+    return image
