@@ -17,7 +17,7 @@ __all__ = ["check_same_network", "check_same_preprocessing", "check_variants"]
 
 IMAGE_KEY = "image"
 # Arguments of MONAI's dictionary transforms that may hold one value for each key.
-PER_KEY_ARGUMENTS = ("mode", "padding_mode", "align_corners", "dtype", "anti_aliasing", "meta_keys", "reader")
+PER_KEY_ARGUMENTS = ("mode", "padding_mode", "align_corners", "dtype", "anti_aliasing", "meta_keys")
 IRRELEVANT_ARGUMENTS = ("_desc_", "allow_missing_keys", "keys")
 SUM_OF_REFERENCES = re.compile(r"\$\s*@[\w:#]+(\s*\+\s*@[\w:#]+)*\s*")
 
