@@ -59,7 +59,7 @@ def warn(label_map: np.ndarray, info: BundleInfo, window: tuple[slice, slice]) -
     beyond = ~region_mask(label_map, outer)
     for region in info.regions:
         mask = region_mask(label_map, region)
-        pieces = int(ndimage.label(mask)[1])
+        pieces = int(ndimage.label(mask, np.ones([3] * mask.ndim))[1])  # corners join, as in the post-processing
         if pieces == 0:
             warnings.append(f"no {region.title} was found")
             continue

@@ -41,9 +41,10 @@ def contour_log_partition(cost: Tensor, max_jump: int, temperature: float = 1.0)
     Note:
         Not in the paper, which trains through a second network instead.
     """
-    potential, lowest = _potential(cost, max_jump, temperature)
-    log_z: Tensor = _LogPartition.apply(potential, _clipped(max_jump, cost))
-    return log_z - lowest
+    cost = _checked(cost, max_jump, temperature)
+    lowest = cost.detach().amin(2, keepdim=True)  # taken out of each line: smaller numbers, same marginals
+    log_z: Tensor = _LogPartition.apply(_potential(cost - lowest, temperature), _clipped(max_jump, cost))
+    return log_z - lowest.sum((1, 2)) / temperature
 
 
 def contour_marginals(cost: Tensor, max_jump: int, temperature: float = 1.0) -> Tensor:
@@ -55,9 +56,9 @@ def contour_marginals(cost: Tensor, max_jump: int, temperature: float = 1.0) -> 
         [B, N, M], each line sums to 1; no gradient flows through it.
     """
     with torch.no_grad():
-        potential, _ = _potential(cost, max_jump, temperature)
+        cost = _checked(cost, max_jump, temperature)
         max_jump = _clipped(max_jump, cost)
-        alphas, totals, _ = _forward(potential, max_jump)
+        alphas, totals, _ = _forward(_potential(cost - cost.amin(2, keepdim=True), temperature), max_jump)
         return _backward(alphas, totals, max_jump)
 
 
@@ -80,11 +81,12 @@ def contour_negative_log_likelihood(cost: Tensor, index: Tensor, max_jump: int, 
         TypeError: when ``index`` is not int64, or as in :func:`contour_log_partition`.
         ValueError: when an item's contour leaves 0 .. M-1 or breaks the jump limit, or as there.
     """
-    check_contour_cost(cost, max_jump)
+    cost = _checked(cost, max_jump, temperature)
     _check_legal(index, cost, max_jump)
-    cost = cost.to(torch.promote_types(cost.dtype, torch.float32))
     # against the true contour, whose cost becomes 0: no difference of two large numbers remains
-    return contour_log_partition(cost - cost.gather(2, index[..., None]), max_jump, temperature)
+    relative = cost - cost.gather(2, index[..., None])
+    result: Tensor = _LogPartition.apply(_potential(relative, temperature), _clipped(max_jump, cost))
+    return result
 
 
 class _LogPartition(torch.autograd.Function):
@@ -104,18 +106,21 @@ class _LogPartition(torch.autograd.Function):
         return _LN2 * grad[:, None, None] * marginals, None
 
 
-def _potential(cost: Tensor, max_jump: int, temperature: float) -> tuple[Tensor, Tensor]:
-    """-cost / temperature, base 2, each line's maximum moved to 0; and what that took away, natural, [B]."""
+def _checked(cost: Tensor, max_jump: int, temperature: float) -> Tensor:
+    """The cost in float32 or float64, after what the public functions promise to raise."""
     check_contour_cost(cost, max_jump)
     if not temperature > 0:
         raise ValueError(f"`temperature` must be > 0, got {temperature}")
     if cost.isinf().any():
         item = int(cost.isinf().flatten(1).any(1).nonzero()[0])
         raise ValueError(f"`cost` must be finite, but item {item} is not")
-    cost = cost.to(torch.promote_types(cost.dtype, torch.float32))
-    lowest = cost.detach().amin(2, keepdim=True)
-    limit = -_impossible(cost) / (2 * cost.shape[1])  # a whole contour of it stays above "impossible"
-    return ((lowest - cost) / (_LN2 * temperature)).clamp(min=-limit), lowest.sum((1, 2)) / temperature
+    return cost.to(torch.promote_types(cost.dtype, torch.float32))
+
+
+def _potential(cost: Tensor, temperature: float) -> Tensor:
+    """-cost / temperature to the base 2, so bounded that a whole contour of it stays above "impossible"."""
+    limit = -_impossible(cost) / (2 * cost.shape[1])
+    return (cost / (-_LN2 * temperature)).clamp(-limit, limit)
 
 
 def _clipped(max_jump: int, cost: Tensor) -> int:
