@@ -18,6 +18,11 @@ from monai_lsext.networks.layers.dp_snake import legalise_contour, minimal_close
 SIZES = [(3, 1, 0), (3, 4, 0), (4, 5, 1), (5, 4, 2), (6, 4, 3), (5, 3, 9)]
 
 
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    torch.manual_seed(0)
+
+
 def energies(cost: Tensor, max_jump: int) -> tuple[Tensor, Tensor]:
     """Every legal closed contour [K, N] and its cost in each item [B, K]."""
     every = torch.tensor(list(itertools.product(range(cost.shape[2]), repeat=cost.shape[1])))

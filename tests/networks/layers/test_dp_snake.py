@@ -16,6 +16,11 @@ from monai_lsext.networks.layers.dp_snake import (
 )
 
 
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    torch.manual_seed(0)
+
+
 def legal_contours(num_lines: int, num_points: int, max_jump: int) -> Tensor:
     """Every closed contour under the jump limit, [K, N], by enumeration."""
     every = torch.tensor(list(itertools.product(range(num_points), repeat=num_lines)))

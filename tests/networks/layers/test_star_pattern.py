@@ -16,6 +16,11 @@ SIZE = (120, 110)
 CENTRES = torch.tensor([[58.3, 52.6], [60.0, 55.0], [64.9, 48.2]])
 
 
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    torch.manual_seed(0)
+
+
 def star_mask(centre: Tensor, radius: float, wave: float = 0.0, lobes: int = 3) -> Tensor:
     """Masks [B, 1, H, W] of the shape r(t) = radius * (1 + wave * cos(lobes * t)) around each centre."""
     y, x = torch.meshgrid(torch.arange(SIZE[0]), torch.arange(SIZE[1]), indexing="ij")

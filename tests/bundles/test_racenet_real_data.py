@@ -1,0 +1,63 @@
+"""The shipped weights on DRISHTI-GS1 (folder named by LSEXT_DATA): the figures of the bundle's docs do not decay."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+DATA = Path(os.environ.get("LSEXT_DATA", "/nowhere")).absolute() / "drishti_gs1"
+pytestmark = [
+    pytest.mark.real_data,
+    pytest.mark.skipif(not DATA.is_dir(), reason="LSEXT_DATA does not name a folder with drishti_gs1"),
+]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_dice_on_the_test_images(tmp_path: Path, bundle: Path, run: Run) -> None:
+    files = f"['{bundle}/configs/train.yaml','{bundle}/configs/evaluate.yaml']"
+    options = {"config_file": files, "bundle_root": bundle, "dataset_dir": DATA, "output_dir": tmp_path}
+    flags = [part for key, value in options.items() for part in (f"--{key}", str(value))]
+    run([sys.executable, "-m", "monai.bundle", "run", *flags])
+    with open(tmp_path / "evaluation" / "dice_raw.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 25
+    assert np.mean([float(row["class0"]) for row in rows]) >= 0.96
+    assert np.mean([float(row["class1"]) for row in rows]) >= 0.84
+
+
+@pytest.mark.parametrize(
+    ("part", "case", "mode"), [("full", "drishtiGS_035", "found"), ("roi", "drishtiGS_035", "whole")]
+)
+def test_photograph_and_crop_of_one_eye(
+    part: str, case: str, mode: str, tmp_path: Path, bundle: Path, run: Run
+) -> None:
+    """035 is a Training image, the only one with its whole photograph."""
+    image = DATA / part / "images" / f"{case}.png"
+    run(
+        [
+            sys.executable,
+            "-m",
+            "monai_lsext",
+            "predict",
+            "--bundle",
+            bundle.name,
+            "--input",
+            image,
+            "--output",
+            tmp_path,
+        ]
+    )
+    report = json.loads((tmp_path / f"{case}_report.json").read_text())
+    assert report["roi"]["mode"] == mode
+    mask = np.asarray(Image.open(tmp_path / f"{case}_seg.png")) > 0
+    truth = np.asarray(Image.open(DATA / part / "labels" / f"{case}.png")) > 0
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.93
