@@ -1,5 +1,8 @@
-"""Layers that MONAI lacks: level-set geometry, initial level sets and the image-pyramid CNN."""
+"""Layers that MONAI lacks: level-set geometry, the image-pyramid CNN, star pattern and dynamic-programming snake."""
 
+from .contour_likelihood import contour_log_partition, contour_marginals, contour_negative_log_likelihood
+from .contour_raster import polygon_signed_distance
+from .dp_snake import legalise_contour, minimal_closed_contour, minimal_closed_contour_reference
 from .image_pyramid import ImagePyramidCNN
 from .initial_level_set import INITIAL_LEVEL_SETS, InitialLevelSet, initial_level_set, level_set_from_click
 from .level_set import (
@@ -9,16 +12,26 @@ from .level_set import (
     heaviside,
     signed_distance,
 )
+from .star_pattern import StarPattern, smooth_contour
 
 __all__ = [
     "INITIAL_LEVEL_SETS",
     "ImagePyramidCNN",
     "InitialLevelSet",
+    "StarPattern",
+    "contour_log_partition",
+    "contour_marginals",
+    "contour_negative_log_likelihood",
     "dirac",
     "gradient_magnitude",
     "gradient_magnitude_and_curvature",
     "heaviside",
     "initial_level_set",
+    "legalise_contour",
     "level_set_from_click",
+    "minimal_closed_contour",
+    "minimal_closed_contour_reference",
+    "polygon_signed_distance",
     "signed_distance",
+    "smooth_contour",
 ]

@@ -13,12 +13,13 @@ __all__ = ["polygon_signed_distance"]
 _CACHED_NUMBERS = 2**18
 
 
+@torch.no_grad()
 def polygon_signed_distance(
     points: Tensor, centre: Tensor, spatial_size: Sequence[int], limit_px: float = 16.0
 ) -> Tensor:
     """Exact Euclidean distance to the border of a polygon, positive inside, cut to -limit_px .. limit_px.
 
-    Only a window around each polygon is computed; beyond it the result is -limit_px.
+    Only a window around each polygon is computed; beyond it the result is -limit_px. No gradient flows through.
 
     Args:
         points: corners in pixels, in the order of the spatial axes and of increasing angle around ``centre``,
@@ -61,13 +62,17 @@ def _distance_to_border(points: Tensor, y: Tensor, x: Tensor) -> Tensor:
     my, mx = _columns(points + edges / 2)
     y, x = y[:, None] - my, x[:, None] - mx  # from the middle of each edge: [B, N, W, 1], [B, N, 1, W]
     parts = (half, y * uy, x * ux, y * ux, x * uy)
-    at_once = max(1, _CACHED_NUMBERS // (y.shape[0] * y.shape[2] ** 2))
-    nearest = []
+    batch, lines, width = y.shape[:3]
+    at_once = min(lines, max(1, _CACHED_NUMBERS // (batch * width**2)))
+    buffers = [x.new_empty(batch, at_once, width, width) for _ in range(2)]  # reused: allocating costs more
+    nearest = x.new_full((batch, width, width), torch.inf)
     for length, along_y, along_x, aside_y, aside_x in zip(*(p.split(at_once, dim=1) for p in parts), strict=True):
-        past_end = (along_y + along_x).abs_().sub_(length).clamp_(min=0)
-        aside = aside_y - aside_x
-        nearest.append(past_end.square_().add_(aside.square_()).amin(1))
-    return torch.stack(nearest).amin(0).sqrt_()
+        past_end, aside = (buffer[:, : length.shape[1]] for buffer in buffers)
+        torch.add(along_y, along_x, out=past_end).abs_().sub_(length).clamp_(min=0)
+        torch.sub(aside_y, aside_x, out=aside)
+        past_end.square_().addcmul_(aside, aside)
+        torch.minimum(nearest, past_end.amin(1) if at_once > 1 else past_end[:, 0], out=nearest)
+    return nearest.sqrt_()
 
 
 def _inside(points: Tensor, centre: Tensor, y: Tensor, x: Tensor) -> Tensor:

@@ -40,8 +40,8 @@ def minimal_closed_contour(cost: Tensor, max_jump: int) -> tuple[Tensor, Tensor]
         code traces back one step too far, which breaks the jump limit at times; this one does not.
 
     Reference:
-        Nguyen & Ray, "End-to-end trained CNN encoder-decoder networks with a dynamic programming snake
-        (EDPCNN)", 2019, equations 1 and 2, Algorithm 1.
+        Nguyen & Ray, "End-to-end learning of convolutional neural net and dynamic programming for left
+        ventricle segmentation" (EDPCNN), 2019, equations 1 and 2, Algorithm 1.
     """
     check_contour_cost(cost, max_jump)
     with torch.no_grad():

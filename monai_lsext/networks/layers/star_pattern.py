@@ -42,11 +42,11 @@ class StarPattern:
         ValueError: for an argument out of range.
 
     Note:
-        The paper does not say where on a line the points lie; its public code, too, starts just outside the
-        centre. That code truncates coordinates where the paper says "nearest"; here they are rounded.
+        The authors' public code, too, starts just outside the centre. It truncates coordinates where the paper
+        says "nearest"; here they are rounded.
 
     Reference:
-        Nguyen & Ray, "EDPCNN", 2019, section III-A.
+        Nguyen & Ray, "EDPCNN", 2019, the star pattern.
     """
 
     num_lines: int = 50
