@@ -1,0 +1,72 @@
+"""Short-axis phantoms as files, in the layout of ACDC."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import nibabel as nib
+from tqdm import trange
+
+from .short_axis import short_axis_phantom
+from .whole_folder import whole_folder
+
+__all__ = ["write_short_axis_phantoms"]
+
+COLUMNS = ("patient", "split", "ed_ml", "es_ml", "ejection_fraction")
+
+
+def write_short_axis_phantoms(
+    output_dir: str | Path, num: int = 20, seed: int = 0, num_test: int | None = None
+) -> Path:
+    """Write ``training`` and ``validation`` with a folder for each patient, and ``index.csv``.
+
+    ``patientNNN/patientNNN_frameMM.nii.gz`` is an image, ``..._gt.nii.gz`` its label map (1 right ventricle, 2
+    myocardium, 3 left ventricle's cavity), ``Info.cfg`` names the frames of end diastole and end systole. ``index.csv``
+    has the true volumes and ejection fraction. The folder appears only when all is written. Patient i is drawn with a
+    seed made of ``seed`` and i, so that a longer list begins with the same volumes.
+
+    Args:
+        output_dir: a new or empty folder.
+        num: number of patients, >= 2.
+        seed: seed of the whole set, >= 0.
+        num_test: the last patients are the validation part, the others training; default a third.
+
+    Returns:
+        the folder.
+
+    Raises:
+        ValueError: for a folder that holds something, or a number out of range.
+    """
+    num_test = num // 3 if num_test is None else num_test
+    if num < 2:
+        raise ValueError(f"`num` must be >= 2, got {num}")
+    if seed < 0:
+        raise ValueError(f"`seed` must be >= 0, got {seed}")
+    if not 0 <= num_test < num:
+        raise ValueError(f"`num_test` must be 0 to {num - 1}, got {num_test}")
+    with whole_folder(output_dir) as folder:
+        rows = []
+        for index in trange(num, desc="short-axis phantoms", disable=None):
+            split = "validation" if index >= num - num_test else "training"
+            volumes = _write_patient(folder / split / f"patient{index + 1:03d}", 100_003 * seed + index)
+            rows.append((f"patient{index + 1:03d}", split, *(f"{value:.4f}" for value in volumes)))
+        with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    return Path(output_dir)
+
+
+def _write_patient(folder: Path, seed: int) -> tuple[float, float, float]:
+    """Write both frames; volumes in end diastole and end systole (ml) and the ejection fraction."""
+    phantom = short_axis_phantom(seed)
+    frames = {1: phantom.ed, 8 + seed % 6: phantom.es}
+    folder.mkdir(parents=True)
+    for number, frame in frames.items():
+        for pixels, suffix in ((frame.image, ""), (frame.label, "_gt")):
+            volume = nib.nifti1.Nifti1Image(pixels, phantom.affine)
+            volume.header.set_xyzt_units("mm")
+            volume.to_filename(folder / f"{folder.name}_frame{number:02d}{suffix}.nii.gz")
+    ed, es = frames
+    (folder / "Info.cfg").write_text(f"ED: {ed}\nES: {es}\n", encoding="utf-8")
+    ed_ml, es_ml = phantom.cavity_ml()
+    return ed_ml, es_ml, 1 - es_ml / ed_ml
