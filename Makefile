@@ -28,8 +28,8 @@ lint: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.bench_racenet
 
-docs: $(VENV)/ready
-	$(BIN)/python docs/make_figures.py
+docs: demo
+	$(BIN)/python docs/make_figures.py $(DEMO)
 
 clean:
 	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache

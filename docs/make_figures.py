@@ -1,8 +1,9 @@
-"""Draw the pictures of the docs anew, from seeded phantoms and the shipped weights."""
+"""Draw the pictures of the docs anew, from seeded phantoms and the network that `make demo` trained on phantoms."""
 
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,46 +17,46 @@ from monai_lsext.registry import find_bundle
 from monai_lsext.visualize import draw_evolution_strip
 
 BUNDLE = "racenet_optic_disc_cup"
-CROP_SEED, PHOTOGRAPH_SEED = 3, 5
+CROP_SEED, PHOTOGRAPH_SEED = 103, 105  # other phantoms than the demonstration's
 
 
-def draw_evolution(target: Path) -> None:
+def draw_evolution(bundle: Path, target: Path) -> None:
     """Strip of the two contours' evolution on a crop, with the truth."""
     phantom = fundus_phantom(CROP_SEED)
-    runner = BundleRunner(find_bundle(BUNDLE), device="cpu", roi="none")
+    runner = BundleRunner(bundle, device="cpu", roi="none")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "phantom.png"
         Image.fromarray(phantom.image).save(path)
         image = runner.preprocessing({"image": str(path)})["image"]
     steps = runner.network.evolve(image[None].as_tensor())
     size = tuple(image.shape[1:])
-    small = Image.fromarray(phantom.label).resize(size, Image.Resampling.NEAREST)
-    photograph = Image.fromarray(phantom.image).resize(size)
-    label = np.asarray(small).T
+    label = np.asarray(Image.fromarray(phantom.label).resize(size, Image.Resampling.NEAREST)).T
     draw_evolution_strip(
-        np.asarray(photograph).transpose(2, 1, 0),
+        np.asarray(Image.fromarray(phantom.image).resize(size)).transpose(2, 1, 0),
         [step[0].detach() for step in steps],
         np.stack([label >= 1, label == 2]),
         target,
     )
 
 
-def draw_overlay(target: Path) -> None:
-    """What `predict` writes for a whole photograph."""
+def draw_overlay(bundle: Path, target: Path) -> None:
+    """What `predict` writes for a whole photograph, in fewer colours to keep the file small."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "phantom.png"
         Image.fromarray(fundus_phantom(PHOTOGRAPH_SEED, view="full").image).save(path)
-        predict(BUNDLE, str(path), folder)
-        shutil.copy(Path(folder) / "phantom_overlay.png", target)
+        predict(str(bundle), str(path), folder, trust=True)
+        overlay = Image.open(Path(folder) / "phantom_overlay.png").convert("RGB")
+        overlay.quantize(128).save(target, optimize=True)
 
 
-def main() -> None:
-    """Write all pictures."""
+def main(demo: str) -> None:
+    """Write all pictures with the bundle that lies in the demonstration's folder."""
+    bundle = Path(demo) / "bundle" / BUNDLE
     docs = find_bundle(BUNDLE) / "docs"
-    draw_evolution(docs / "evolution.png")
-    draw_overlay(docs / "overlay.png")
+    draw_evolution(bundle, docs / "evolution.png")
+    draw_overlay(bundle, docs / "overlay.png")
     shutil.copy(docs / "evolution.png", Path(__file__).parent / "images" / "evolution.png")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -127,10 +127,12 @@ class SyntheticGradientTrainer(SupervisedTrainer):
         parts = self.state.output
         with torch.autocast(maps.device.type, enabled=False):
             maps = maps.float()
-            parts["contour_loss"] = loss = self._contour_loss(maps[:, :1], mask)
+            loss = self._contour_loss(maps[:, :1], mask)
+            parts["contour_loss"] = loss.detach()
             if self.net.localiser != "none":
-                parts["localiser_loss"] = localiser = self.localiser_loss(maps[:, 1:2], mask).mean()
-                loss = loss + self.localiser_weight * localiser
+                localiser_loss = self.localiser_loss(maps[:, 1:2], mask).mean()
+                parts["localiser_loss"] = localiser_loss.detach()
+                loss = loss + self.localiser_weight * localiser_loss
         return loss
 
     def _contour_loss(self, score: Tensor, mask: Tensor) -> Tensor:
@@ -179,7 +181,9 @@ class SyntheticGradientTrainer(SupervisedTrainer):
 
 def _random_star(mask: Tensor) -> tuple[Tensor, Tensor]:
     """A random pixel [B, 2] of each mask [B, 1, H, W], none of them empty, and a random angle [B]."""
-    pixel = torch.multinomial(mask.flatten(1), 1)[:, 0]
+    count = mask.flatten(1).cumsum(1)  # multinomial would draw a number for every pixel
+    drawn = (torch.rand(len(mask), 1, device=mask.device) * count[:, -1:]).floor().minimum(count[:, -1:] - 1)
+    pixel = torch.searchsorted(count, drawn, right=True)[:, 0]
     centre = torch.stack([pixel // mask.shape[3], pixel % mask.shape[3]], dim=1).float()
     return centre, math.pi * (2 * torch.rand(len(mask), device=mask.device) - 1)
 

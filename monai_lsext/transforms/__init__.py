@@ -1,11 +1,13 @@
 """Transforms that MONAI lacks: checks of an image, initial level sets, the optic disc's region, a net's last step."""
 
 from .image_checks import CheckImaged, CheckImageFiled
+from .in_plane_resize import ResizeInPlane, ResizeInPlaned
 from .initial_level_set import InitialLevelSet, InitialLevelSetd
 from .label_checks import CheckLabeld
 from .last_step import LastStep, LastStepd
 from .optic_disc_finder import Circle, find_optic_disc
 from .optic_disc_roi import OpticDiscROI, OpticDiscROId
+from .slices import RandSliced, SelectSliced
 
 __all__ = [
     "CheckImageFiled",
@@ -18,5 +20,9 @@ __all__ = [
     "LastStepd",
     "OpticDiscROI",
     "OpticDiscROId",
+    "RandSliced",
+    "ResizeInPlane",
+    "ResizeInPlaned",
+    "SelectSliced",
     "find_optic_disc",
 ]

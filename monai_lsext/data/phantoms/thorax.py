@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 __all__ = ["Slice", "draw_thorax", "mix", "soft_step"]
 
-Slice = NDArray[np.float64]
+Slice = NDArray[np.floating[Any]]
 
 
 def soft_step(distance_mm: Slice, softness_mm: float = 0.7) -> Slice:

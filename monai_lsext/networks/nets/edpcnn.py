@@ -79,14 +79,15 @@ class EDPCNN(nn.Module):
         divisor: int = 16,
     ) -> None:
         super().__init__()
+        self.pattern = StarPattern(num_lines, num_points, radius_px)
         if max_jump < 0:
             raise ValueError(f"`max_jump` must be >= 0, got {max_jump}")
+        if smoothing % 2 == 0 or not 1 <= smoothing <= num_lines:
+            raise ValueError(f"`smoothing` must be odd and in 1 .. {num_lines}, got {smoothing}")
         if localiser not in LOCALISERS:
             raise ValueError(f"`localiser` must be one of {list(LOCALISERS)}, got {localiser!r}")
         if divisor < 1:
             raise ValueError(f"`divisor` must be >= 1, got {divisor}")
-        self.pattern = StarPattern(num_lines, num_points, radius_px)
-        smooth_contour(torch.zeros(1, num_lines), smoothing)  # raises for a size out of range
         self.max_jump = max_jump
         self.smoothing = smoothing
         self.localiser = localiser
@@ -108,6 +109,8 @@ class EDPCNN(nn.Module):
             centre, found = self.locate(maps[:, 1:2])
         else:
             centre = convert_to_tensor(centre, track_meta=False).to(maps.device)
+            if centre.shape != (len(maps), 2):
+                raise ValueError(f"`centre` must have shape [{len(maps)}, 2], got {tuple(centre.shape)}")
         distance = maps.new_full((len(maps), 1, *maps.shape[2:]), -_LIMIT_PX, dtype=torch.float32)
         if found.any():
             distance[found] = self.cut_out(maps[found, :1], centre[found]).to(distance)

@@ -90,6 +90,9 @@ class RACENet(nn.Module):
         with torch.no_grad():
             self.update.weight.copy_(torch.tensor([1.0, 0.1, 0.1]).view_as(self.update.weight))
             self.update.bias.zero_()
+        if spatial_dims == 2:
+            # the same numbers in another order in memory: with so few channels, nearly twice as fast on a CPU
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, image: Tensor, phi0: Tensor | None = None) -> Tensor | list[Tensor]:
         """The last level set, or in training mode those of all steps."""
