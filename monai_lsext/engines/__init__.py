@@ -1,8 +1,9 @@
-"""Engines: the evaluator that a bad case does not stop, and the report of its run."""
+"""Engines: cohort inference that a bad case does not stop, and the trainer of the star snake."""
 
 from __future__ import annotations
 
 from monai_lsext.engines.cohort_evaluator import CohortEvaluator
 from monai_lsext.engines.run_report import EXIT_SKIPPED, RunReport
+from monai_lsext.engines.synthetic_gradient_trainer import SyntheticGradientTrainer
 
-__all__ = ["EXIT_SKIPPED", "CohortEvaluator", "RunReport"]
+__all__ = ["EXIT_SKIPPED", "CohortEvaluator", "RunReport", "SyntheticGradientTrainer"]

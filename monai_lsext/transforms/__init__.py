@@ -1,4 +1,4 @@
-"""Transforms that MONAI lacks: checks of an image, initial level sets, the optic disc's region, a net's last step."""
+"""Transforms that MONAI lacks: checks of images and labels, initial level sets, regions, slices, a net's last step."""
 
 from .image_checks import CheckImaged, CheckImageFiled
 from .in_plane_resize import ResizeInPlane, ResizeInPlaned

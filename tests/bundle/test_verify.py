@@ -13,6 +13,7 @@ from monai.bundle import verify_metadata
 from tiny_bundle import write_tiny_bundle
 
 from monai_lsext.bundle import verify_bundle, verify_main
+from monai_lsext.bundle.checks import export
 from monai_lsext.bundle.checks.export import largest_difference
 from monai_lsext.bundle.checks.metadata import SCHEMA_FILE
 from monai_lsext.bundle.source import BundleSource
@@ -113,6 +114,26 @@ def test_export_exceptions_are_printed(tiny_copy: Path) -> None:
     assert finding.ok
     assert finding.sentence == "skipped: the metadata excepts it: no operator for grid_sample in 3D"
     assert sentences(tiny_copy, "metadata schema") == []
+
+
+def test_an_export_that_gives_another_output_is_a_fault(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_onnx_output", lambda network, example, image: network(image) + 0.01)
+    (finding,) = verify_bundle(tiny_bundle, ["onnx"])
+    assert not finding.ok
+    assert finding.sentence.startswith("ONNX output differs by 0.01, must be <= 0.0001")
+
+
+def test_a_net_that_amplifies_rounding_is_allowed_its_own() -> None:
+    class Amplifier(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 1e5 * ((x + 1000) - 1000)
+
+    image = torch.full((1, 1, 2, 2), 0.1)
+    rounding = abs(1e5 * float((torch.tensor(0.1) + 1000) - 1000) - 1e4)
+    assert rounding > 1
+    expected = Amplifier()(image)
+    assert export._difference_fault("ONNX", Amplifier(), image, expected + 5 * rounding) == []
+    assert export._difference_fault("ONNX", Amplifier(), image, expected + 20 * rounding) != []
 
 
 def test_onnx_is_skipped_where_it_is_not_installed(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import monai_lsext.data.phantoms.fundus_files as fundus_files
 from monai_lsext.data.phantoms import PHANTOM_TASKS, fundus_phantom, write_fundus_phantoms
 
 
@@ -96,32 +95,6 @@ def test_common_signature_and_prefix(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "long" / path.relative_to(tmp_path / "short")).read_bytes()
 
 
-def test_interrupted_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(seed: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(fundus_files, "fundus_phantom", fail)
-    with pytest.raises(KeyboardInterrupt):
-        write_fundus_phantoms(tmp_path / "set", num=2)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ({"num": 1}, "`num` must be >= 2, got 1"),
-        ({"num": 4, "seed": -1}, "`seed` must be >= 0, got -1"),
-        ({"num": 4, "num_test": 4}, "`num_test` must be 0 to 3, got 4"),
-        ({"num": 4, "num_full": 5}, "`num_full` must be 0 to 4, got 5"),
-    ],
-)
-def test_bad_set(tmp_path: Path, arguments: dict[str, int], text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        write_fundus_phantoms(tmp_path / "set", **arguments)
-
-
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(ValueError, match="`output_dir` must be a new or empty folder"):
-        write_fundus_phantoms(tmp_path, num=2)
-    assert (tmp_path / "mine.txt").read_text() == "keep"
+def test_bad_number_of_photographs(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="`num_full` must be 0 to 4, got 5"):
+        write_fundus_phantoms(tmp_path / "set", num=4, num_full=5)

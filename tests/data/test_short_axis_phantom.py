@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import label as components
 
-import monai_lsext.data.phantoms.short_axis_files as short_axis_files
 from monai_lsext.data.datalists import acdc_datalist
 from monai_lsext.data.phantoms import PHANTOM_TASKS, short_axis_phantom, write_short_axis_phantoms
 from monai_lsext.data.phantoms.heart import taper
-from monai_lsext.data.phantoms.whole_folder import whole_folder
 
 
 @pytest.fixture(scope="module")
@@ -124,33 +122,3 @@ def test_task_writes_the_same_bytes_into_a_shorter_set(written: Path, tmp_path: 
     assert len(files) == 10
     for path in files:
         assert path.read_bytes() == (written / path.relative_to(folder)).read_bytes()
-
-
-def test_interrupted_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(seed: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(short_axis_files, "short_axis_phantom", fail)
-    with pytest.raises(KeyboardInterrupt):
-        write_short_axis_phantoms(tmp_path / "set", num=2)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ({"num": 1}, "`num` must be >= 2, got 1"),
-        ({"num": 4, "seed": -1}, "`seed` must be >= 0, got -1"),
-        ({"num": 4, "num_test": 4}, "`num_test` must be 0 to 3, got 4"),
-    ],
-)
-def test_bad_set(tmp_path: Path, arguments: dict[str, int], text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        write_short_axis_phantoms(tmp_path / "set", **arguments)
-
-
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(ValueError, match="`output_dir` must be a new or empty folder"), whole_folder(tmp_path):
-        raise AssertionError("the block must not run")
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

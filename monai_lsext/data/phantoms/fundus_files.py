@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ from PIL import Image
 from tqdm import trange
 
 from .fundus import FundusPhantom, fundus_phantom
+from .whole_folder import checked_num_test, whole_folder
 
 __all__ = ["write_fundus_phantoms"]
 
@@ -56,32 +55,15 @@ def write_fundus_phantoms(
     Raises:
         ValueError: for a folder that holds something, or a number out of range.
     """
-    target = Path(output_dir)
-    num_test = num // 3 if num_test is None else num_test
-    if num < 2:
-        raise ValueError(f"`num` must be >= 2, got {num}")
-    if seed < 0:
-        raise ValueError(f"`seed` must be >= 0, got {seed}")
-    if not 0 <= num_test < num:
-        raise ValueError(f"`num_test` must be 0 to {num - 1}, got {num_test}")
+    num_test = checked_num_test(num, seed, num_test)
     if not 0 <= num_full <= num:
         raise ValueError(f"`num_full` must be 0 to {num}, got {num_full}")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ValueError(f"`output_dir` must be a new or empty folder, got {target}")
-    part = target.absolute().with_name(f".{target.absolute().name}.tmp")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        _write(part, num, seed, num_test, num_full)
-        if target.exists():
-            target.rmdir()
-        os.replace(part, target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return target
+    with whole_folder(output_dir) as folder:
+        _write(folder, num, seed, num_test, num_full)
+    return Path(output_dir)
 
 
 def _write(folder: Path, num: int, seed: int, num_test: int, num_full: int) -> None:
-    folder.mkdir(parents=True)
     rows = []
     for index in trange(num, desc="fundus phantoms", disable=None):
         case, case_seed = f"phantom_{index:04d}", 100_003 * seed + index

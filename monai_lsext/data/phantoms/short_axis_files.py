@@ -9,7 +9,7 @@ import nibabel as nib
 from tqdm import trange
 
 from .short_axis import short_axis_phantom
-from .whole_folder import whole_folder
+from .whole_folder import checked_num_test, whole_folder
 
 __all__ = ["write_short_axis_phantoms"]
 
@@ -38,13 +38,7 @@ def write_short_axis_phantoms(
     Raises:
         ValueError: for a folder that holds something, or a number out of range.
     """
-    num_test = num // 3 if num_test is None else num_test
-    if num < 2:
-        raise ValueError(f"`num` must be >= 2, got {num}")
-    if seed < 0:
-        raise ValueError(f"`seed` must be >= 0, got {seed}")
-    if not 0 <= num_test < num:
-        raise ValueError(f"`num_test` must be 0 to {num - 1}, got {num_test}")
+    num_test = checked_num_test(num, seed, num_test)
     with whole_folder(output_dir) as folder:
         rows = []
         for index in trange(num, desc="short-axis phantoms", disable=None):

@@ -1,4 +1,4 @@
-"""A new folder that appears only when all of it is written."""
+"""What every writer of phantoms shares: the checked numbers of a set, and a folder that appears only when whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["whole_folder"]
+__all__ = ["checked_num_test", "whole_folder"]
 
 
 @contextmanager
@@ -34,3 +34,19 @@ def whole_folder(output_dir: str | Path) -> Iterator[Path]:
         os.replace(part, target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def checked_num_test(num: int, seed: int, num_test: int | None) -> int:
+    """How many of ``num`` cases are for testing: ``num_test``, by default a third.
+
+    Raises:
+        ValueError: for a number out of range.
+    """
+    num_test = num // 3 if num_test is None else num_test
+    if num < 2:
+        raise ValueError(f"`num` must be >= 2, got {num}")
+    if seed < 0:
+        raise ValueError(f"`seed` must be >= 0, got {seed}")
+    if not 0 <= num_test < num:
+        raise ValueError(f"`num_test` must be 0 to {num - 1}, got {num_test}")
+    return num_test

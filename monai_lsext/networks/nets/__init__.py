@@ -1,5 +1,7 @@
 """Networks, one a file."""
 
+from .edpcnn import EDPCNN
 from .racenet import CascadedRACENet, RACENet
+from .synthetic_gradient import SyntheticGradientNet
 
-__all__ = ["CascadedRACENet", "RACENet"]
+__all__ = ["EDPCNN", "CascadedRACENet", "RACENet", "SyntheticGradientNet"]
