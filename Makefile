@@ -18,7 +18,8 @@ demo: $(VENV)/ready
 	$(BIN)/python -m monai_lsext.apps.demo --output $(DEMO)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not slow and not real_data"
+	@# one thread a process: two processes of two threads each take many times longer on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not real_data"
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -26,11 +26,11 @@ def test_missing_arguments_exit_2(argv: list[str]) -> None:
 
 def test_unknown_phantom_task_names_the_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "phantom", "--task", "unicorn", "--output", str(tmp_path)]) == 2
-    assert "`--task` must be one of ['optic_disc_cup'], got unicorn" in capsys.readouterr().err
+    assert "`--task` must be one of ['left_ventricle', 'optic_disc_cup'], got unicorn" in capsys.readouterr().err
 
 
 def test_phantoms_are_written(tmp_path: Path) -> None:
-    assert main(["data", "phantom", "--task", "optic_disc_cup", "--output", str(tmp_path / "p"), "--num", "1"]) == 0
+    assert main(["data", "phantom", "--task", "optic_disc_cup", "--output", str(tmp_path / "p"), "--num", "2"]) == 0
     assert list((tmp_path / "p").rglob("*.png"))
 
 
