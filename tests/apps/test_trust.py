@@ -25,7 +25,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_copy_with_other_weights_and_notes_is_trusted(copy: Path) -> None:
     (copy / "models" / "model.pt").write_bytes(b"retrained")
     (copy / "notes.txt").write_text("mine")
-    check_trust(copy)
+    assert check_trust(copy) is None
 
 
 @pytest.mark.parametrize("name", ["configs/inference.yaml", "configs/more.yaml", "scripts/__init__.py", "torch.so"])

@@ -116,7 +116,7 @@ def test_missing_file_and_packed_nifti(tmp_path: Path) -> None:
 )
 def test_good_file_passes(tmp_path: Path, name: str, content: Callable[[], bytes], channels: int) -> None:
     (tmp_path / name).write_bytes(content())
-    check_image_file(tmp_path / name, channels)
+    assert check_image_file(tmp_path / name, channels) is None
 
 
 @pytest.mark.parametrize(
