@@ -17,7 +17,7 @@ from monai_lsext.registry import find_bundle
 from monai_lsext.visualize import draw_evolution_strip
 
 BUNDLE = "racenet_optic_disc_cup"
-CROP_SEED, PHOTOGRAPH_SEED = 103, 105  # other phantoms than the demonstration's
+CROP_SEED, PHOTOGRAPH_SEED = 103, 107  # other phantoms than the demonstration's
 
 
 def draw_evolution(bundle: Path, target: Path) -> None:
@@ -40,13 +40,12 @@ def draw_evolution(bundle: Path, target: Path) -> None:
 
 
 def draw_overlay(bundle: Path, target: Path) -> None:
-    """What `predict` writes for a whole photograph, in fewer colours to keep the file small."""
+    """What `predict` writes for a whole photograph, as JPEG to keep the file small."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "phantom.png"
         Image.fromarray(fundus_phantom(PHOTOGRAPH_SEED, view="full").image).save(path)
         predict(str(bundle), str(path), folder, trust=True)
-        overlay = Image.open(Path(folder) / "phantom_overlay.png").convert("RGB")
-        overlay.quantize(128).save(target, optimize=True)
+        Image.open(Path(folder) / "phantom_overlay.png").convert("RGB").save(target, quality=90)
 
 
 def main(demo: str) -> None:
@@ -54,7 +53,7 @@ def main(demo: str) -> None:
     bundle = Path(demo) / "bundle" / BUNDLE
     docs = find_bundle(BUNDLE) / "docs"
     draw_evolution(bundle, docs / "evolution.png")
-    draw_overlay(bundle, docs / "overlay.png")
+    draw_overlay(bundle, docs / "overlay.jpg")
     shutil.copy(docs / "evolution.png", Path(__file__).parent / "images" / "evolution.png")
 
 
