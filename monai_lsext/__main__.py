@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="table of two evaluated runs with a paired t-test")
     compare.add_argument("run_folder", metavar="RUN", help="folder with the *_raw.csv of evaluate.yaml")
     compare.add_argument("rival_folder", metavar="RIVAL")
+    compare.add_argument("--class-names", nargs="+", metavar="NAME", help="in the order of the classes")
     compare.set_defaults(run=_compare)
 
     verify = commands.add_parser("verify", help="the model zoo's checks of a bundle, offline")
@@ -92,7 +93,7 @@ def _predict(args: argparse.Namespace) -> int:
 def _compare(args: argparse.Namespace) -> int:
     from monai_lsext.apps.compare import compare_runs
 
-    print(compare_runs(args.run_folder, args.rival_folder))
+    print(compare_runs(args.run_folder, args.rival_folder, args.class_names))
     return 0
 
 

@@ -126,7 +126,8 @@ def _fault(image: Image.Image, packing: str, channels: int) -> str | None:
     orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     if orientation not in (0, 1):
         return f"EXIF orientation {orientation} (turned or mirrored); save it upright"
-    if np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
+    may_be_transparent = image.mode in ("LA", "RGBA") or "transparency" in image.info
+    if may_be_transparent and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
         return "a partly transparent image"
     if channels == 3 and image.mode in ("L", "LA"):
         return "a grey image"
