@@ -2,7 +2,15 @@
 
 from .checked_dataset import CheckedDataset
 from .image_file import case_name, check_image_file, image_datalist
-from .image_writer import WholePILWriter
+from .image_writer import WholeNibabelWriter, WholePILWriter
 from .lazy_datalist import LazyDatalist
 
-__all__ = ["CheckedDataset", "LazyDatalist", "WholePILWriter", "case_name", "check_image_file", "image_datalist"]
+__all__ = [
+    "CheckedDataset",
+    "LazyDatalist",
+    "WholeNibabelWriter",
+    "WholePILWriter",
+    "case_name",
+    "check_image_file",
+    "image_datalist",
+]

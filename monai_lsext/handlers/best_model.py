@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
+from pathlib import Path
 
 import ignite.distributed as idist
 import torch
@@ -26,12 +28,20 @@ class BestModelSaver:
     Args:
         network: whose weights are written; a DistributedDataParallel wrapper is taken off.
         path: the file, usually ``models/model.pt``; written whole or not at all, by rank 0.
+        companions: networks that training needs and inference does not, by the name of the file beside ``path``
+            that gets their weights at the same time; default none.
         name: logger's name, default the engine's logger.
     """
 
-    def __init__(self, network: nn.Module, path: str | os.PathLike[str], name: str | None = None) -> None:
-        self.network = network
-        self.path = path
+    def __init__(
+        self,
+        network: nn.Module,
+        path: str | os.PathLike[str],
+        companions: Mapping[str, nn.Module] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.networks = {Path(path): network}
+        self.networks |= {Path(path).with_name(file): other for file, other in (companions or {}).items()}
         self.logger = logging.getLogger(name)
         self._name = name
 
@@ -45,7 +55,8 @@ class BestModelSaver:
         """Write if this epoch is the best so far."""
         if engine.state.best_metric_epoch != engine.state.epoch or idist.get_rank() != 0:
             return
-        weights = {key: value.cpu() for key, value in get_state_dict(self.network).items()}
-        with replace_when_done(self.path) as temporary:
-            torch.save(weights, temporary)
+        for path, network in self.networks.items():
+            weights = {key: value.cpu() for key, value in get_state_dict(network).items()}
+            with replace_when_done(path) as temporary:
+                torch.save(weights, temporary)
         self.logger.info(f"Saved the best model: epoch {engine.state.epoch}, {engine.state.best_metric:.4f}")

@@ -5,8 +5,10 @@ from .in_plane_resize import ResizeInPlane, ResizeInPlaned
 from .initial_level_set import InitialLevelSet, InitialLevelSetd
 from .label_checks import CheckLabeld
 from .last_step import LastStep, LastStepd
+from .object_centre import ObjectCentred
 from .optic_disc_finder import Circle, find_optic_disc
 from .optic_disc_roi import OpticDiscROI, OpticDiscROId
+from .patch_pca_noise import PatchPCANoise, PatchPCANoised, patch_pca
 from .slices import RandSliced, SelectSliced
 
 __all__ = [
@@ -18,11 +20,15 @@ __all__ = [
     "InitialLevelSetd",
     "LastStep",
     "LastStepd",
+    "ObjectCentred",
     "OpticDiscROI",
     "OpticDiscROId",
+    "PatchPCANoise",
+    "PatchPCANoised",
     "RandSliced",
     "ResizeInPlane",
     "ResizeInPlaned",
     "SelectSliced",
     "find_optic_disc",
+    "patch_pca",
 ]

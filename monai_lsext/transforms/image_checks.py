@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
+from monai.utils import ensure_tuple
 from torch import Tensor
 
 from monai_lsext.data.image_file import check_image_file
@@ -55,7 +56,7 @@ class CheckImaged(MapTransform):
     Args:
         keys: items to check.
         channels: of the network's input, >= 1.
-        spatial_dims: 2 (default) or 3.
+        spatial_dims: 2 (default), 3, or [2, 3] for an image of either kind.
         allow_missing_keys: MONAI's option, default False.
 
     Raises:
@@ -64,15 +65,19 @@ class CheckImaged(MapTransform):
     """
 
     def __init__(
-        self, keys: KeysCollection, channels: int, spatial_dims: int = 2, allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        channels: int,
+        spatial_dims: int | Sequence[int] = 2,
+        allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         if channels < 1:
             raise ValueError(f"`channels` must be >= 1, got {channels}")
-        if spatial_dims not in (2, 3):
-            raise ValueError(f"`spatial_dims` must be 2 or 3, got {spatial_dims}")
+        self.spatial_dims = ensure_tuple(spatial_dims)
+        if not self.spatial_dims or not set(self.spatial_dims) <= {2, 3}:
+            raise ValueError(f"`spatial_dims` must be 2, 3 or both, got {spatial_dims}")
         self.channels = channels
-        self.spatial_dims = spatial_dims
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -81,12 +86,11 @@ class CheckImaged(MapTransform):
         return d
 
     def _checked(self, image: Tensor) -> Tensor:
-        if self.spatial_dims == 2 and image.ndim == 4:
+        if self.spatial_dims == (2,) and image.ndim == 4:
             image = _without_third_axis(image, self.channels)
-        if image.ndim != self.spatial_dims + 1:
-            raise ValueError(
-                f"image must have {self.spatial_dims} spatial axes and channels first, got shape {tuple(image.shape)}"
-            )
+        if image.ndim - 1 not in self.spatial_dims:
+            axes = " or ".join(map(str, self.spatial_dims))
+            raise ValueError(f"image must have {axes} spatial axes and channels first, got shape {tuple(image.shape)}")
         if image.numel() == 0:
             raise ValueError(f"image must not be empty, got shape {tuple(image.shape)}")
         if not torch.isfinite(image).all():

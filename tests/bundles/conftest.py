@@ -1,4 +1,4 @@
-"""A few phantoms in the data set's layout, and a way to run a bundle's commands as a user does."""
+"""Every bundle of ``cases.py`` with a few phantoms, and a way to run its commands as a user does."""
 
 from __future__ import annotations
 
@@ -9,37 +9,49 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cases import CASES, Case
 
 from monai_lsext.data.phantoms import PHANTOM_TASKS
 
-BUNDLE = Path(__file__).parents[2] / "bundles" / "racenet_optic_disc_cup"
+
+@pytest.fixture(params=CASES.values(), ids=CASES.keys())
+def case(request: pytest.FixtureRequest) -> Case:
+    """Each bundle in turn."""
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def bundle() -> Path:
-    return BUNDLE
+def phantoms_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Path]:
+    """Folder of a bundle's phantoms, drawn once."""
+    folders: dict[str, Path] = {}
 
+    def draw(case: Case) -> Path:
+        if case.name not in folders:
+            folders[case.name] = tmp_path_factory.mktemp("data") / "phantoms"
+            PHANTOM_TASKS[case.task](folders[case.name], case.num, 0)
+        return folders[case.name]
 
-@pytest.fixture(scope="session")
-def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "phantoms"
-    PHANTOM_TASKS["optic_disc_cup"](folder, 12, 0)
-    return folder
+    return draw
 
 
 @pytest.fixture
-def bundle_command(tmp_path: Path) -> Callable[..., list[str]]:
-    """Command line of `monai.bundle run` on the shipped bundle: tiny images, few epochs, outputs in tmp_path."""
+def phantoms(case: Case, phantoms_of: Callable[[Case], Path]) -> Path:
+    return phantoms_of(case)
 
-    def command(*configs: str, launcher: tuple[str, ...] = (sys.executable,), **overrides: object) -> list[str]:
-        files = "[" + ",".join(f"'{BUNDLE / 'configs' / name}'" for name in configs) + "]"
-        options = {
-            "bundle_root": BUNDLE,
-            "output_dir": tmp_path / "output",
-            "ckpt_dir": tmp_path / "models",
-            "image_size": "[32,32]",
-            **overrides,
-        }
+
+@pytest.fixture
+def bundle_command(case: Case, tmp_path: Path) -> Callable[..., list[str]]:
+    """Command line of `monai.bundle run` on the shipped bundle: outputs in tmp_path, tiny unless told otherwise."""
+
+    def command(
+        *configs: str, launcher: tuple[str, ...] = (sys.executable,), tiny: bool = True, **overrides: object
+    ) -> list[str]:
+        files = "[" + ",".join(f"'{case.folder / 'configs' / name}'" for name in configs) + "]"
+        sizes = case.tiny_inference if configs == ("inference.yaml",) else case.tiny
+        options: dict[str, object] = {"bundle_root": case.folder, "output_dir": tmp_path / "output"}
+        if configs != ("inference.yaml",):
+            options["ckpt_dir"] = tmp_path / "models"
+        options |= {**(sizes if tiny else {}), **overrides}
         flags = [part for key, value in options.items() for part in (f"--{key}", str(value))]
         return [*launcher, "-m", "monai.bundle", "run", "--config_file", files, *flags]
 

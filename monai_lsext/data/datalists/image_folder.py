@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["image_folder_datalist"]
+from monai.data import partition_dataset
+
+from .folds import cross_validation_part
+
+__all__ = ["image_folder_datalist", "image_folder_part"]
 
 SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
@@ -28,6 +32,37 @@ def image_folder_datalist(dataset_dir: str | Path) -> list[dict[str, str]]:
         if alone:
             raise FileNotFoundError(f"{len(alone)} cases have no {name} in {dataset_dir}: {', '.join(alone[:5])}")
     return [{"image": str(images[case]), "label": str(labels[case]), "case": case} for case in sorted(images)]
+
+
+def image_folder_part(
+    dataset_dir: str | Path,
+    part: str = "train",
+    fold: int | None = 0,
+    num_folds: int = 5,
+    seed: int = 0,
+    test_fraction: float = 0.2,
+) -> list[dict[str, str]]:
+    """One part of :func:`image_folder_datalist`; training, validation and test never share a case.
+
+    Args:
+        dataset_dir: the folder.
+        part: ``train``, ``val``, ``test``, or ``all`` of training and validation.
+        fold: validation fold, as for :func:`cross_validation_part`.
+        num_folds: number of folds, default 5.
+        seed: seed of the folds.
+        test_fraction: share of the cases that is held back as ``test``, the same for every ``seed``; 0 < share < 1.
+
+    Raises:
+        FileNotFoundError: for missing folders or files, naming them.
+        ValueError: for an option out of range, or too few cases.
+    """
+    if not 0 < test_fraction < 1:
+        raise ValueError(f"`test_fraction` must lie between 0 and 1, got {test_fraction}")
+    cases = image_folder_datalist(dataset_dir)
+    training, test = partition_dataset(cases, ratios=[1 - test_fraction, test_fraction], shuffle=True)
+    if not training or not test:
+        raise ValueError(f"{dataset_dir} has too few images to hold back {test_fraction} of them for the test")
+    return list(test) if part == "test" else cross_validation_part(training, part, fold, num_folds, seed)
 
 
 def _by_case(folder: Path) -> dict[str, Path]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monai.data import partition_dataset
-
 from .drishti_gs1 import drishti_gs1_datalist
-from .folds import cross_validation_part
-from .image_folder import image_folder_datalist
+from .image_folder import image_folder_part
 
 __all__ = ["optic_disc_cup_datalist"]
 
@@ -48,8 +45,6 @@ def optic_disc_cup_datalist(
     """
     if part not in PARTS:
         raise ValueError(f"`part` must be one of {list(PARTS)}, got {part!r}")
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"`test_fraction` must lie between 0 and 1, got {test_fraction}")
     root = Path(dataset_dir)
     if not root.is_dir():
         raise FileNotFoundError(f"`dataset_dir` must be an existing folder, got {root}")
@@ -57,8 +52,4 @@ def optic_disc_cup_datalist(
         if part == "test":
             return drishti_gs1_datalist(root, "Test", view)
         return drishti_gs1_datalist(root, "Training", view, num_folds, fold, part, seed)
-    ratios = [1 - test_fraction, test_fraction]
-    training, test = partition_dataset(image_folder_datalist(root), ratios=ratios, shuffle=True)
-    if not training or not test:
-        raise ValueError(f"{root} has too few images to hold back {test_fraction} of them for the test")
-    return list(test) if part == "test" else cross_validation_part(training, part, fold, num_folds, seed)
+    return image_folder_part(root, part, fold, num_folds, seed, test_fraction)

@@ -3,5 +3,6 @@
 from .edpcnn import EDPCNN
 from .racenet import CascadedRACENet, RACENet
 from .synthetic_gradient import SyntheticGradientNet
+from .unet_dp import UNetDP
 
-__all__ = ["EDPCNN", "CascadedRACENet", "RACENet", "SyntheticGradientNet"]
+__all__ = ["EDPCNN", "CascadedRACENet", "RACENet", "SyntheticGradientNet", "UNetDP"]

@@ -93,6 +93,7 @@ class EDPCNN(nn.Module):
         self.localiser = localiser
         self.divisor = divisor
         self.backbone = BasicUNet(2, 1, 2) if backbone is None else backbone
+        self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # half the time on a CPU
         _set_dropout(self.backbone, dropout)
 
     def forward(self, image: Tensor, centre: Tensor | None = None) -> Tensor:
@@ -116,6 +117,11 @@ class EDPCNN(nn.Module):
             distance[found] = self.cut_out(maps[found, :1], centre[found]).to(distance)
         return convert_to_dst_type(distance, image, dtype=distance.dtype)[0]
 
+    @property
+    def allowed_channels(self) -> tuple[int, ...]:
+        """Numbers of channels that the backbone may give."""
+        return (1, 2) if self.localiser == "none" else (2,)
+
     def maps(self, image: Tensor) -> Tensor:
         """The backbone's output: the map and the localiser's logit, [B, 2, H, W]."""
         if image.ndim != 4:
@@ -124,14 +130,15 @@ class EDPCNN(nn.Module):
         # twice the divisor on each axis: at a single bottom pixel an instance normalisation has no variance
         pad = [max(-size % self.divisor, 2 * self.divisor - size) for size in (width, height)]
         padded = F.pad(image, (0, pad[0], 0, pad[1]), mode="replicate") if any(pad) else image
+        padded = padded.contiguous(memory_format=torch.channels_last)
         if self.localiser == "detached" and self.training:
             maps = _with_detached_localiser(self.backbone, padded)
         else:
             maps = self.backbone(padded)
-        expected = (1, 2) if self.localiser == "none" else (2,)
-        if maps.shape[1] not in expected or maps.shape[2:] != padded.shape[2:]:
+        allowed = self.allowed_channels
+        if maps.shape[1] not in allowed or maps.shape[2:] != padded.shape[2:]:
             raise ValueError(
-                f"`backbone` must give 2 channels of its input's size {tuple(padded.shape[2:])}, "
+                f"`backbone` must give {allowed[-1]} channel(s) of its input's size {tuple(padded.shape[2:])}, "
                 f"got {tuple(maps.shape[1:])}"
             )
         maps = maps[:, :, :height, :width]

@@ -202,7 +202,7 @@ def test_bad_arguments(options: dict, message: str) -> None:
         (torch.zeros(1, 2, 40, 40), [20.0, 20.0], r"`centre` must have shape \[1, 2\], got \(2,\)"),
         (torch.zeros(1, 2, 40, 40), None, "`centre` must be given when `localiser` is 'none', got None"),
         (torch.full((2, 2, 40, 40), torch.nan), [[20.0, 20.0]] * 2, "the map of item 0 is not finite"),
-        (torch.zeros(1, 3, 40, 40), [[20.0, 20.0]], r"`backbone` must give 2 channels .* got \(3, 48, 48\)"),
+        (torch.zeros(1, 3, 40, 40), [[20.0, 20.0]], r"`backbone` must give 2 channel\(s\) .* got \(3, 48, 48\)"),
         (torch.zeros(1, 40, 40), [[20.0, 20.0]], r"`image` must have shape \[B, C, H, W\], got \(1, 40, 40\)"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The bundle as its users run it: every command from a foreign working directory, on phantoms."""
+"""Every bundle as its users run it: each command from a foreign working directory, on phantoms."""
 
 from __future__ import annotations
 
@@ -12,41 +12,66 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+import pytest
 import torch
+from cases import CASES, Case
 from PIL import Image
+
+from monai_lsext.data.image_file import case_name
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Command = Callable[..., list[str]]
 
 SHORT = {"train#trainer#max_epochs": 2, "val_interval": 1}
+FIRST = next(iter(CASES.values()))
+VARIANTS = [pytest.param(case, name, id=f"{case.name}-{name}") for case in CASES.values() for name in case.variants]
 
 
-def test_train_then_evaluate(phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run) -> None:
+def parameters(path: Path) -> int:
+    """Learned numbers of a file of weights; the running statistics of batch normalisation are not learned."""
+    weights = torch.load(path, weights_only=True)
+    return sum(tensor.numel() for name, tensor in weights.items() if "running" not in name and "num_b" not in name)
+
+
+def mask_of(path: Path) -> np.ndarray:
+    if path.name.endswith(".nii.gz"):
+        return np.asarray(nib.nifti1.load(path).dataobj)
+    return np.asarray(Image.open(path)).T
+
+
+def test_train_then_evaluate(case: Case, phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run) -> None:
     run(bundle_command("train.yaml", dataset_dir=phantoms, **SHORT))
-    weights = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
-    assert sum(tensor.numel() for tensor in weights.values()) == 2 * 26_322
-    with open(next((tmp_path / "output").glob("*.csv")), newline="") as stream:
-        assert len(list(csv.DictReader(stream))) == 2
+    assert parameters(tmp_path / "models" / "model.pt") == case.parameters
     assert list((tmp_path / "output" / "tensorboard").iterdir())
 
     run(bundle_command("train.yaml", "evaluate.yaml", dataset_dir=phantoms))
-    for metric, columns in {"dice": 2, "ble_px": 2, "cdr_error": 1}.items():
+    for metric, columns in case.evaluated.items():
         with open(tmp_path / "output" / "evaluation" / f"{metric}_raw.csv", newline="") as stream:
             rows = list(csv.DictReader(stream))
-        assert len({row["filename"] for row in rows}) == len(rows) == 4
+        assert len({row["filename"] for row in rows}) == len(rows) == case.test_items
         assert len([name for name in rows[0] if name.startswith("class")]) == columns
 
 
-def test_variant_trains(phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run) -> None:
-    folders = {"output_dir": tmp_path / "output", "ckpt_dir": tmp_path / "models"}
-    run(bundle_command("train.yaml", "variants/basicunet.yaml", dataset_dir=phantoms, **SHORT, **folders))
+@pytest.mark.parametrize(("case", "variant"), VARIANTS)
+def test_variant_trains(
+    case: Case,
+    variant: str,
+    phantoms_of: Callable[[Case], Path],
+    tmp_path: Path,
+    bundle_command: Command,
+    run: Run,
+) -> None:
+    options = {**SHORT, "train#trainer#max_epochs": 1}
+    run(bundle_command("train.yaml", f"variants/{variant}.yaml", dataset_dir=phantoms_of(case), **options))
     weights = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
-    assert any("final_conv" in name for name in weights)
+    part = case.variants[variant]
+    assert part is None or any(part in name for name in weights)
 
 
-def test_two_processes_train(phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run) -> None:
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29561")
+def test_two_processes_train(case: Case, phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run) -> None:
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     configs = ("train.yaml", "multi_gpu_train.yaml")
     run(bundle_command(*configs, launcher=torchrun, dataset_dir=phantoms, **SHORT))
     weights = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
@@ -57,7 +82,7 @@ def test_killed_training_resumes_to_the_same_weights(
     phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run
 ) -> None:
     """SIGKILL in the third epoch, start again: model, optimiser, schedule and epoch as if undisturbed."""
-    epochs = {"dataset_dir": phantoms, "train#trainer#max_epochs": 5, "val_interval": 1}
+    epochs: dict[str, object] = {"dataset_dir": phantoms, "train#trainer#max_epochs": 5, "val_interval": 1}
     states = []
     for name in ("undisturbed", "killed"):
         folders = {"output_dir": tmp_path / name, "ckpt_dir": tmp_path / name / "models"}
@@ -100,38 +125,37 @@ def compare(first: object, second: object) -> None:
 
 
 def test_inference_names_the_bad_case_and_writes_the_rest(
-    phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run
+    case: Case, phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run
 ) -> None:
-    photographs = tmp_path / "photographs"
-    photographs.mkdir()
-    cases = sorted((phantoms / "roi" / "images").glob("*.png"))[:2]
-    for case in cases:
-        shutil.copy(case, photographs)
-    (photographs / "broken.png").write_text("no picture")
-    done = run(bundle_command("inference.yaml", dataset_dir=photographs), check=False)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    images = sorted(phantoms.glob(case.images))[:2]
+    for image in images:
+        shutil.copy(image, folder)
+    (folder / f"broken{images[0].suffix}").write_text("no picture")
+    done = run(bundle_command("inference.yaml", dataset_dir=folder), check=False)
     assert done.returncode == 3, done.stderr[-3000:]
-    for case in cases:
-        mask = Image.open(tmp_path / "output" / f"{case.stem}_seg.png")
-        assert mask.size == Image.open(case).size
-        assert set(np.unique(np.asarray(mask))) <= {0, 1, 2}
+    for image in images:
+        mask = mask_of(tmp_path / "output" / f"{case_name(image)}_seg{case.suffix}")
+        assert mask.shape == mask_of(image).shape[: mask.ndim]
+        assert set(np.unique(mask)) <= {0, 1, 2}
     report = json.loads((tmp_path / "output" / "run_report.json").read_text())
-    assert "broken" in json.dumps(report)
+    assert [skipped["case"] for skipped in report["skipped"]] == [case_name(f"broken{images[0].suffix}")]
 
 
 def test_prediction_of_both_commands_is_the_same(
-    bundle: Path, phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run
+    case: Case, phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run
 ) -> None:
-    photograph = next((phantoms / "roi" / "images").glob("*.png"))
-    command = bundle_command("inference.yaml", dataset_dir=photograph)
-    run([part for part in command if part not in ("--image_size", "[32,32]")])
-    arguments = ["--bundle", str(bundle), "--input", str(photograph), "--output", str(tmp_path / "predict")]
+    image = next(phantoms.glob(case.images))
+    run(bundle_command("inference.yaml", tiny=False, dataset_dir=image))
+    arguments = ["--bundle", case.name, "--input", str(image), "--output", str(tmp_path / "predict")]
     run([sys.executable, "-m", "monai_lsext", "predict", *arguments])
-    name = f"{photograph.stem}_seg.png"
-    masks = [np.asarray(Image.open(tmp_path / folder / name)) for folder in ("output", "predict")]
+    name = f"{case_name(image)}_seg{case.suffix}"
+    masks = [mask_of(tmp_path / folder / name) for folder in ("output", "predict")]
     assert np.array_equal(*masks)
     assert masks[0].max() > 0
 
 
-def test_verify_passes(bundle: Path, run: Run) -> None:
-    done = run([sys.executable, "-m", "monai_lsext", "verify", str(bundle)], check=False)
+def test_verify_passes(case: Case, run: Run) -> None:
+    done = run([sys.executable, "-m", "monai_lsext", "verify", str(case.folder)], check=False)
     assert done.returncode == 0, done.stdout

@@ -1,0 +1,85 @@
+"""One entry for each bundle: how to run it on phantoms within seconds, and what must come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2] / "bundles"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bundle on phantoms.
+
+    Args:
+        name: the bundle's folder.
+        task: key of ``PHANTOM_TASKS``.
+        images: pattern of the phantoms' images below the data folder, as files that ``predict`` takes.
+        parameters: of the trained network's state dict.
+        evaluated: what ``evaluate.yaml`` writes: name of the metric -> number of classes.
+        test_items: rows of each metric on the phantoms' test part.
+        num: phantoms.
+        tiny: overrides that make training and inference small; they must not change the shape of the weights.
+        tiny_inference: the same for inference, where the ids differ.
+        variants: variant -> a part of a weight's name that only its network has, or None.
+        suffix: of the mask that ``inference.yaml`` writes.
+    """
+
+    name: str
+    task: str
+    images: str
+    parameters: int
+    evaluated: dict[str, int]
+    test_items: int
+    num: int = 12
+    tiny: dict[str, object] = field(default_factory=dict)
+    tiny_inference: dict[str, object] = field(default_factory=dict)
+    variants: dict[str, str | None] = field(default_factory=dict)
+    suffix: str = ".nii.gz"
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / self.name
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case(
+            name="racenet_optic_disc_cup",
+            task="optic_disc_cup",
+            images="roi/images/*.png",
+            parameters=2 * 26_322,
+            evaluated={"dice": 2, "ble_px": 2, "cdr_error": 1},
+            test_items=4,
+            tiny={"image_size": "[32,32]"},
+            tiny_inference={"image_size": "[32,32]"},
+            variants={"basicunet": "final_conv"},
+            suffix=".png",
+        ),
+        Case(
+            name="racenet_nuclei",
+            task="nuclei",
+            images="images/colour/*.png",
+            parameters=20_216,
+            evaluated={"val_mean_dice": 1, "precision": 1, "recall": 1, "accuracy": 1, "f1": 1},
+            test_items=4,
+            tiny={"window": "[32,32]", "crops": 1, "overlap": 0.25},
+            tiny_inference={"window": "[32,32]", "overlap": 0.25},
+            variants={"basicunet": "final_conv"},
+            suffix=".png",
+        ),
+        Case(
+            name="edpcnn_left_ventricle",
+            task="left_ventricle",
+            images="*/patient*/patient???_frame??.nii.gz",
+            parameters=488_778,
+            evaluated={"val_mean_dice": 1, "assd_px": 1, "hd_px": 1, "presence_error": 2},
+            test_items=0,
+            num=6,
+            tiny={"crop_size": "[64,64]", "batch_size": 2, "train#trainer#epoch_length": 3, "num_images": 4},
+            variants={"unet": None, "unet_dp": None, "synthetic": None, "exact": None, "true_centre": None},
+        ),
+    )
+}
