@@ -196,7 +196,7 @@ def main() -> None:
     if step > 1:
         return  # the table needs all of them: a last start without --part
     lines = [
-        f"| data | method | images | centre | {' | '.join(METRICS.values())} | Dice by seed | found, none there | missed |",
+        f"| data | method | images | centre | {' | '.join(METRICS.values())} | Dice by seed | found, not there | missed |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     points: dict[str, dict[int, float]] = {}

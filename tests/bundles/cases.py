@@ -79,7 +79,19 @@ CASES = {
             test_items=0,
             num=6,
             tiny={"crop_size": "[64,64]", "batch_size": 2, "train#trainer#epoch_length": 3, "num_images": 4},
-            variants={"unet": None, "unet_dp": None, "synthetic": None, "exact": None, "true_centre": None},
+            variants={"unet": None, "unet_dp": None, "exact": None, "true_centre": None},
+        ),
+        Case(
+            name="racenet_left_atrium",
+            task="left_atrium",
+            images="images/*.nii.gz",
+            parameters=71_862,
+            evaluated={"dice": 1, "s2s_mm": 1, "volume_error_ml": 1},
+            test_items=2,
+            num=6,
+            tiny={"spacing_mm": "[8,8,8]", "roi_size": "[16,12,8]"},
+            tiny_inference={"spacing_mm": "[8,8,8]", "roi_size": "[16,12,8]"},
+            variants={"basicunet3d": "final_conv", "hippocampus": None, "shifted_ensemble": None},
         ),
     )
 }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.transforms import SaveImage
 
-from monai_lsext.data.image_writer import WholePILWriter
+from monai_lsext.data.image_writer import WholeNibabelWriter, WholePILWriter
 
 
 def save(folder: Path) -> None:
@@ -33,4 +35,31 @@ def test_a_failing_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(PIL.Image.Image, "save", half)
     with pytest.raises(RuntimeError):
         save(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def save_volume(folder: Path) -> MetaTensor:
+    affine = torch.tensor([[0.0, -1.2, 0, 5], [1.5, 0, 0, -7], [0, 0, 8, 3], [0, 0, 0, 1]], dtype=torch.float64)
+    volume = MetaTensor(torch.arange(24).reshape(1, 2, 3, 4), affine, meta={"filename_or_obj": "case.nii.gz"})
+    saver = SaveImage(folder, "seg", ".nii.gz", torch.uint8, writer=WholeNibabelWriter, separate_folder=False)
+    saver(volume)
+    return volume
+
+
+def test_volume_keeps_voxels_and_affine(tmp_path: Path) -> None:
+    volume = save_volume(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["case_seg.nii.gz"]
+    read = nib.nifti1.load(tmp_path / "case_seg.nii.gz")
+    assert np.array_equal(np.asarray(read.dataobj), volume[0].numpy())
+    np.testing.assert_allclose(read.affine, volume.affine.numpy(), rtol=1e-6)
+
+
+def test_a_failing_write_of_a_volume_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(image: object, path: Path) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(nib, "save", half)
+    with pytest.raises(RuntimeError):
+        save_volume(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -144,7 +144,18 @@ def test_resize_is_undone_and_labels_keep_their_values() -> None:
     np.testing.assert_array_equal(back["pred"], data["label"])
 
 
+@pytest.mark.parametrize(("side", "expected"), [(9, 16), (10, 10), (20, 20), (21, 16)])
+def test_a_fitting_image_keeps_its_pixels(side: int, expected: int) -> None:
+    image = torch.rand(1, side, 5, 3)
+    done = ResizeInPlane(16, keep_px=(10, 20))(image)
+    assert done.shape[1] == expected
+    if side == expected:
+        assert torch.equal(done, image)
+
+
 def test_bad_resize() -> None:
+    with pytest.raises(ValueError, match=r"`keep_px` must be \(least, greatest\), got \(20, 10\)"):
+        ResizeInPlane(16, keep_px=(20, 10))
     with pytest.raises(ValueError, match="`long_side_px` must be >= 1, got 0"):
         ResizeInPlane(0)
     with pytest.raises(ValueError, match=r"an image must have shape \[C, W, H\] or \[C, W, H, D\], got \(1, 4\)"):
