@@ -1,4 +1,4 @@
-"""Reading of a bundle directory for its checks: metadata, configs, networks, weights; nothing is written."""
+"""Reading of a bundle directory: metadata, configs, networks, weights; nothing is written."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["BundleError", "BundleSource", "CheckSkippedError", "one_line"]
 SMALLEST_SIDE = 32
 
 
-class BundleError(Exception):
-    """A fault of the bundle that leaves a check nothing to look at; its text is the sentence for the user."""
+class BundleError(ValueError):
+    """A fault of the bundle that leaves nothing to check or to run; its text is the sentence for the user."""
 
 
 class CheckSkippedError(Exception):
@@ -37,7 +37,7 @@ def one_line(error: BaseException, length: int = 200) -> str:
 
 @dataclass(frozen=True)
 class BundleSource:
-    """What the checks read of a bundle.
+    """What is read of a bundle, by its checks and to run it.
 
     Args:
         root: the bundle's directory, absolute.
@@ -91,11 +91,18 @@ class BundleSource:
             )
         return network.eval()
 
+    @property
+    def weights_path(self) -> Path:
+        """The file of the weights that the bundle ships."""
+        return self.root / "models/model.pt"
+
     @cached_property
     def weights(self) -> dict[str, Tensor]:
         """The state dict in ``models/model.pt``, loaded as data alone (``weights_only=True``)."""
         try:
-            state = torch.load(self.root / "models/model.pt", map_location="cpu", weights_only=True)
+            state = torch.load(self.weights_path, map_location="cpu", weights_only=True)
+        except FileNotFoundError as e:
+            raise BundleError(f"bundle {self.root.name} must have its weights in models/model.pt, found none") from e
         except pickle.UnpicklingError as e:
             raise BundleError("models/model.pt is refused by weights_only=True: it must hold tensors alone") from e
         except Exception as e:  # torch raises zip, runtime and OS errors here
@@ -107,7 +114,10 @@ class BundleSource:
     @cached_property
     def trained_network(self) -> nn.Module:
         """``network_def`` of ``inference.yaml`` with the shipped weights, in eval mode."""
-        network = self.network("inference.yaml")
+        return self.with_weights(self.network("inference.yaml"))
+
+    def with_weights(self, network: nn.Module) -> nn.Module:
+        """The network itself, with the shipped weights loaded strictly."""
         try:
             network.load_state_dict(self.weights)
         except RuntimeError as e:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_lsext.bundle.bundle_scripts import bundle_scripts
 from monai_lsext.bundle.checks.consistency import check_same_network, check_same_preprocessing, check_variants
 from monai_lsext.bundle.checks.export import check_onnx, check_torchscript
 from monai_lsext.bundle.checks.files import check_files, check_models_folder, check_readme
@@ -87,7 +88,8 @@ def verify_bundle(bundle_dir: str | Path, checks: Iterable[str] | None = None) -
     if unknown:
         raise ValueError(f"`checks` must be among {', '.join(CHECKS)}, got {', '.join(unknown)}")
     source = BundleSource(root)
-    return [finding for name in CHECKS if name in names for finding in _run(name, source)]
+    with bundle_scripts(root):
+        return [finding for name in CHECKS if name in names for finding in _run(name, source)]
 
 
 def verify_main(bundle: str) -> int:

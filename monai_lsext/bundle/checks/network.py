@@ -32,10 +32,10 @@ def check_weights(source: BundleSource) -> Iterator[str]:
 def check_network_in_out(source: BundleSource) -> Iterator[str]:
     """The network takes an input as the metadata declares it and gives the declared output, finite."""
     declared = source.tensor_format("outputs", "pred")
-    image = source.example()
+    network, image = source.trained_network, source.example()
     try:
         with torch.no_grad():
-            output = source.trained_network(image)
+            output = network(image)
     except (RuntimeError, ValueError, TypeError) as e:
         raise BundleError(f"the network refuses the declared input {list(image.shape)}: {one_line(e)}") from e
     if not isinstance(output, Tensor):

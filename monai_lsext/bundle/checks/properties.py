@@ -24,7 +24,8 @@ def check_properties(source: BundleSource) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "faults.json"
         package_parent = str(Path(monai_lsext.__file__).parents[1])
-        search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+        scripts_parent = str(source.root) if (source.root / "scripts").is_dir() else None
+        search_path = os.pathsep.join(filter(None, [package_parent, scripts_parent, os.environ.get("PYTHONPATH")]))
         run = subprocess.run(
             [sys.executable, "-m", WORKER, str(source.root), str(result)],
             cwd=folder,
