@@ -43,13 +43,13 @@ class PaperUNet(nn.Module):
         return nn.Sequential(*layers, nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [B, 1, *S]; S divisible by 2 to the number of levels less one."""
+        """Logits [B, 1, *S]."""
         skips: list[Tensor] = []
         for index, block in enumerate(self.down):
             x = block(x if index == 0 else self.pool(x))
             skips.append(x)
         for up, merge, skip in zip(self.up, self.merge, skips[-2::-1], strict=True):
-            x = torch.relu(up(nn.functional.interpolate(x, scale_factor=2.0)))
+            x = torch.relu(up(nn.functional.interpolate(x, size=skip.shape[2:])))
             x = merge(torch.cat([skip, x], 1))
         return self.last(x)
 

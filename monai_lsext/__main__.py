@@ -1,4 +1,4 @@
-"""Command line: ``python -m monai_lsext list | data | predict | compare | verify``."""
+"""Command line: ``python -m monai_lsext list | data | predict | compare | verify | pack``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments, default those of the process.
 
     Returns:
-        0 all worked, 2 unusable arguments, 3 some cases were skipped; ``verify``: 1 for a faulty bundle.
+        0 all worked, 2 unusable arguments, 3 some cases were skipped; ``verify``, ``pack``: 1 for a faulty bundle.
     """
     args = _parser().parse_args(argv)
     try:
@@ -47,10 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     phantom.add_argument("--seed", type=int, default=0)
     phantom.set_defaults(run=_phantom)
 
-    predict = commands.add_parser("predict", help="images in; masks, contour pictures and reports out")
+    predict = commands.add_parser("predict", help="images and volumes in; masks, pictures and reports out")
     predict.add_argument("--bundle", required=True, metavar="DIR_OR_NAME")
     predict.add_argument("--input", required=True, metavar="FILE_OR_FOLDER", help="PNG, JPEG, TIFF or NIfTI")
     predict.add_argument("--output", required=True, metavar="DIR")
+    centre = "point in the object: column,row of an image; first,second voxel index of a volume (default: found)"
+    predict.add_argument("--centre", type=_point, metavar="X,Y", help=centre)
     predict.add_argument("--roi", choices=("auto", "find", "none"), help="region of interest (default: the bundle's)")
     predict.add_argument("--device", help="such as cpu or cuda:0 (default: the bundle's)")
     predict.add_argument("--trust", action="store_true", help="let the configs of a bundle from elsewhere run code")
@@ -65,7 +67,21 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="the model zoo's checks of a bundle, offline")
     verify.add_argument("bundle", metavar="BUNDLE")
     verify.set_defaults(run=_verify)
+
+    pack = commands.add_parser("pack", help="release zip of a bundle that passes its checks")
+    pack.add_argument("bundle", metavar="BUNDLE", help="directory or name")
+    pack.add_argument("--output", required=True, metavar="DIR")
+    pack.add_argument("--vendor", action="store_true", help="with the modules of this package that the bundle uses")
+    pack.set_defaults(run=_pack)
     return parser
+
+
+def _point(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be two numbers such as 120,96, got {text}") from error
+    return x, y
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -87,7 +103,8 @@ def _phantom(args: argparse.Namespace) -> int:
 def _predict(args: argparse.Namespace) -> int:
     from monai_lsext.apps.predict import predict
 
-    return predict(args.bundle, args.input, args.output, roi=args.roi, device=args.device, trust=args.trust)
+    options = {name: getattr(args, name) for name in ("roi", "device", "centre", "trust")}
+    return predict(args.bundle, args.input, args.output, **options)
 
 
 def _compare(args: argparse.Namespace) -> int:
@@ -101,6 +118,12 @@ def _verify(args: argparse.Namespace) -> int:
     from monai_lsext.bundle.verify import verify_main
 
     return verify_main(args.bundle)
+
+
+def _pack(args: argparse.Namespace) -> int:
+    from monai_lsext.bundle.pack import pack_main
+
+    return pack_main(args.bundle, args.output, args.vendor)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,10 @@ class BundleInfo:
         spatial_dims: 2 or 3.
         labels: values of the label map; background 0 is left out.
         regions: what is drawn and measured, outer before inner.
-        measurements: names of functions of ``monai_lsext.apps.measure`` beyond the areas.
+        measurements: beyond areas and volumes: names of functions of ``monai_lsext.apps.measure``, and
+            ``ejection_fraction`` for a bundle whose last region is the left ventricle's cavity.
+        instances: whether objects of one kind are told apart: as connected components, or by the bundle itself, whose
+            prediction then has the channels (number of the object, label).
     """
 
     name: str
@@ -87,6 +90,7 @@ class BundleInfo:
     labels: tuple[Label, ...]
     regions: tuple[Region, ...]
     measurements: tuple[str, ...] = ()
+    instances: bool = False
 
 
 PAPERS: dict[str, Paper] = {
@@ -96,6 +100,13 @@ PAPERS: dict[str, Paper] = {
         journal="IEEE Journal of Biomedical and Health Informatics 23(3):1151-1162",
         year=2019,
         doi="10.1109/JBHI.2018.2852635",
+    ),
+    "edpcnn": Paper(
+        authors="N. M. Nguyen, N. Ray",
+        title="End-to-end learning of convolutional neural net and dynamic programming for left ventricle segmentation",
+        journal="Medical Imaging with Deep Learning (MIDL)",
+        year=2020,
+        doi="10.48550/arXiv.1812.00328",
     ),
 }
 
@@ -120,6 +131,41 @@ BUNDLES: dict[str, BundleInfo] = {
                 Region("cup", "optic cup", (2,), _BLUE),
             ),
             measurements=("vertical_cup_to_disc_ratio",),
+        ),
+        BundleInfo(
+            name="edpcnn_left_ventricle",
+            paper="edpcnn",
+            task="left ventricle",
+            modality="MR",
+            takes="short-axis MR, volume or slice",
+            gives="1 cavity of the left ventricle",
+            spatial_dims=2,
+            labels=(Label(1, "left ventricle", _GREEN, Code("87878005", "Left ventricle")),),
+            regions=(Region("left_ventricle", "left ventricle", (1,), _GREEN, Code("87878005", "Left ventricle")),),
+            measurements=("ejection_fraction",),
+        ),
+        BundleInfo(
+            name="racenet_nuclei",
+            paper="racenet",
+            task="nuclei",
+            modality="microscopy of stained sections",
+            takes="RGB picture",
+            gives="1 nucleus",
+            spatial_dims=2,
+            labels=(Label(1, "nucleus", _GREEN, Code("84640000", "Nucleus")),),
+            regions=(Region("nuclei", "nuclei", (1,), _GREEN, Code("84640000", "Nucleus")),),
+            instances=True,
+        ),
+        BundleInfo(
+            name="racenet_left_atrium",
+            paper="racenet",
+            task="left atrium",
+            modality="MR",
+            takes="MR volume around the left atrium",
+            gives="1 left atrium",
+            spatial_dims=3,
+            labels=(Label(1, "left atrium", _GREEN, Code("82471001", "Left atrium")),),
+            regions=(Region("left_atrium", "left atrium", (1,), _GREEN, Code("82471001", "Left atrium")),),
         ),
     )
 }

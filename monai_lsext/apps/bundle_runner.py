@@ -7,73 +7,103 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
 from monai.data import MetaTensor, decollate_batch, list_data_collate
-from monai.transforms import Compose, SaveImaged
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, SaveImaged
 
-from monai_lsext.apps.trust import read_metadata
+from monai_lsext.bundle.source import BundleSource
+from monai_lsext.transforms.image_checks import CheckImaged
 
 __all__ = ["BundleRunner"]
 
 
 class BundleRunner:
-    """Callable that gives the label map of an image by a bundle's own configuration.
+    """What a bundle makes of an image by its own configuration, in two steps: ``load``, then a call.
 
     Args:
         root: the bundle's directory; its configs can execute code, so it must be trusted.
         device: torch device, default the bundle's own choice.
         roi: value for the id ``roi`` of ``inference.yaml``: auto, find or none; default the bundle's own.
+        centre: value for the id ``centre``: a point in the object, the first two indices of a voxel in the file (in a
+            2D image column and row), the same for every case and slice; default the bundle's own.
 
     Raises:
-        ValueError: when the bundle has no id ``roi``, no weights, or weights that do not fit its network.
+        ValueError: when the bundle cannot be read, lacks the id of a given option or has no weights, or weights that do
+            not fit its network.
     """
 
-    def __init__(self, root: Path, device: str | None = None, roi: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        device: str | None = None,
+        roi: str | None = None,
+        centre: tuple[float, float] | None = None,
+    ) -> None:
+        source = BundleSource(root)
         self.name = root.name
-        self.metadata = read_metadata(root)
-        parser = ConfigParser()
-        parser.read_config(str(root / "configs" / "inference.yaml"))
-        parser.read_meta(self.metadata)
-        parser["bundle_root"] = str(root)
-        if device is not None:
-            parser["device"] = device
-        if roi is not None:
-            if "roi" not in parser:
-                raise ValueError(f"`--roi` needs a bundle whose inference.yaml has the id roi, got {self.name}")
-            parser["roi"] = roi
+        self.centre = centre
+        self.metadata = source.metadata
+        parser = source.parser("inference.yaml")
+        options = {"device": device, "roi": roi, "centre": None if centre is None else list(centre)}
+        for name, value in options.items():
+            if value is None:
+                continue
+            if name not in parser:
+                raise ValueError(f"`--{name}` needs a bundle whose inference.yaml has the id {name}, got {self.name}")
+            parser[name] = value
         self.device = torch.device(parser.get_parsed_content("device"))
         self.preprocessing = parser.get_parsed_content("preprocessing")
+        self._loading_end = _loading_end(self.preprocessing)
         self.inferer = parser.get_parsed_content("inferer")
         self.postprocessing = _without_saving(parser.get_parsed_content("postprocessing"))
-        self.network = parser.get_parsed_content("network_def")
-        self.weights_sha256 = self._load_weights(root / "models" / "model.pt")
+        self.network = source.with_weights(parser.get_parsed_content("network_def"))
+        self.weights_sha256 = hashlib.sha256(source.weights_path.read_bytes()).hexdigest()
         self.network.to(self.device).eval()
 
-    def _load_weights(self, path: Path) -> str:
-        if not path.is_file():
-            raise ValueError(f"bundle {self.name} must have its weights in models/model.pt, found none")
-        try:
-            self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except Exception as error:  # torch raises pickle, zip, runtime and type errors here
-            raise ValueError(f"models/model.pt of bundle {self.name} does not fit its network") from error
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-
-    def __call__(self, item: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Label map of one case.
+    def load(self, item: dict[str, Any]) -> dict[str, Any]:
+        """The item with its file checked and decoded: the first steps of the preprocessing, up to the first that
+        changes a pixel or the grid.
 
         Args:
             item: {"image": path, ...}.
 
-        Returns:
-            Label map [\\*S] on the input's grid, and the meta of the preprocessed image (``roi``, ``notes``).
+        Raises:
+            ValueError: for an unfit file, and for a ``centre`` outside the image.
         """
-        prepared = self.preprocessing(dict(item))
+        loaded = self.preprocessing(dict(item), end=self._loading_end)
+        width, height = loaded["image"].shape[1:3]
+        x, y = self.centre or (0, 0)
+        if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
+            raise ValueError(f"`--centre` must lie in the image of {width} x {height} pixels, got {x:g},{y:g}")
+        return loaded
+
+    def __call__(self, loaded: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Prediction of one case.
+
+        Args:
+            loaded: what ``load`` gave; its image may be changed.
+
+        Returns:
+            Post-processed prediction [K, \\*S] on the file's grid, and the meta of the preprocessed image (``roi``,
+            ``notes``).
+        """
+        prepared = self.preprocessing(loaded, start=self._loading_end)
         meta = dict(prepared["image"].meta) if isinstance(prepared["image"], MetaTensor) else {}
         batch = list_data_collate([prepared])
         with torch.inference_mode():
             batch["pred"] = self.inferer(batch["image"].to(self.device), self.network)
         result = self.postprocessing(decollate_batch(batch)[0])
-        return torch.as_tensor(result["pred"])[0].cpu(), meta
+        return torch.as_tensor(result["pred"]).cpu(), meta
+
+
+def _loading_end(preprocessing: Any) -> int:
+    """Number of the first transforms that do no more than to check and to load."""
+    transforms = preprocessing.transforms if isinstance(preprocessing, Compose) else ()
+    for end, transform in enumerate(transforms, 1):
+        if isinstance(transform, LoadImaged):
+            while end < len(transforms) and isinstance(transforms[end], (EnsureChannelFirstd, CheckImaged)):
+                end += 1
+            return end
+    raise ValueError("preprocessing of inference.yaml must be a Compose that holds LoadImaged")
 
 
 def _without_saving(transform: Any) -> Any:

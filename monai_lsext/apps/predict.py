@@ -1,23 +1,31 @@
-"""Command ``predict``: images in; masks, contour pictures and reports out."""
+"""Command ``predict``: images and volumes in; masks, contour pictures and reports out."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from monai_lsext.apps.bundle_runner import BundleRunner
-from monai_lsext.apps.cases import mask_file, read_picture
+from monai_lsext.apps.cases import CaseImage, case_image
+from monai_lsext.apps.contours import rings_geojson
+from monai_lsext.apps.ejection_fraction import EJECTION_FRACTION, ejection_fractions
+from monai_lsext.apps.montage import montage_figure
 from monai_lsext.apps.overlay import overlay_figure, overlay_png
 from monai_lsext.apps.report import captions, case_report, report_json, roi_box
+from monai_lsext.apps.segmentation import Segmentation, found_in, mask_file
 from monai_lsext.apps.trust import check_trust
 from monai_lsext.atomic import replace_when_done
 from monai_lsext.data.checked_dataset import error_sentence
 from monai_lsext.data.image_file import image_datalist
-from monai_lsext.engines.run_report import RunReport
+from monai_lsext.engines.run_report import REPORT_NAME, RunReport
 from monai_lsext.registry import BundleInfo, bundle_info, find_bundle
 
 __all__ = ["predict"]
@@ -29,17 +37,22 @@ def predict(
     output_dir: str,
     roi: str | None = None,
     device: str | None = None,
+    centre: tuple[float, float] | None = None,
     trust: bool = False,
 ) -> int:
-    """Segment a file or folder of images; each case's files are written whole or not at all.
+    """Segment a file or folder of images or volumes; each case's files are written whole or not at all.
 
     Args:
         bundle: directory of a bundle, or the name of one that comes with the package.
         input_path: file or folder: PNG, JPEG, TIFF, NIfTI.
-        output_dir: gets ``<case>_seg.png`` (``.nii.gz`` for NIfTI), ``<case>_overlay.png``,
-            ``<case>_report.json`` and ``run_report.json``; made when missing.
+        output_dir: gets ``<case>_seg.png`` (``.nii.gz`` for NIfTI), ``<case>_overlay.png``, ``<case>_report.json`` and
+            ``run_report.json``; from a bundle with instances also ``<case>_instances.png`` (16 bit, or ``.nii.gz``) and
+            for 2D images ``<case>_contours.geojson``; from one that measures the ejection fraction
+            ``<patient>_ejection_fraction.json`` for each patient with two volumes. Made when missing.
         roi: auto, find or none; default the bundle's own.
         device: torch device; default the bundle's own.
+        centre: point in the object: column and row of a 2D image, in a volume first and second index of a voxel, used
+            in every slice; default: the bundle finds the object itself.
         trust: whether a bundle from elsewhere may run its configs, default False.
 
     Returns:
@@ -53,40 +66,88 @@ def predict(
         check_trust(root)
     _check_device(device)
     cases = image_datalist(input_path)
+    _check_case_names(cases)
     run = RunReport()
     output = run.open_folder(output_dir)
-    runner = BundleRunner(root, device=device, roi=roi)
+    runner = BundleRunner(root, device=device, roi=roi, centre=centre)
     info = bundle_info(runner.name, _channel_def(runner))
+    reports = []
     for item in tqdm(cases, desc="predict", unit="image"):
         start = time.perf_counter()
         try:
-            warnings = _predict_case(runner, info, item, output)
+            report, files = _predict_case(runner, info, item)
+            _write(output, files, cases)
         except Exception as error:  # loading, network, drawing or writing can fail in any way; the rest goes on
             sentence = error_sentence(error, item["image"])
             run.skipped.append({"case": item["case"], "reason": sentence})
             tqdm.write(f"skipped {item['case']}: {sentence}", file=sys.stderr)
             continue
         seconds = round(time.perf_counter() - start, 3)
-        run.done.append({"case": item["case"], "seconds": seconds, "warnings": warnings})
+        run.done.append({"case": item["case"], "seconds": seconds, "warnings": report["warnings"]})
+        reports.append(report)
+    if EJECTION_FRACTION in info.measurements:
+        _write_ejection_fractions(reports, info, output, cases)
     run.write(output, bundle=runner.name, version=runner.metadata.get("version"))
     return run.exit_status
 
 
-def _predict_case(runner: BundleRunner, info: BundleInfo, item: dict[str, str], output: Path) -> list[str]:
+def _predict_case(
+    runner: BundleRunner, info: BundleInfo, item: dict[str, str]
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The case's report, and the content of its files, the report's last."""
     case = item["case"]
-    pred, meta = runner(item)
-    label_map = pred.numpy().round().astype(int)
-    picture = read_picture(item["image"])
-    suffix, mask = mask_file(label_map, picture)
-    report = case_report(case, runner, info, picture, label_map, meta)
-    box = roi_box(meta.get("roi"), picture.pixels.shape[1::-1])
-    figure = overlay_figure(picture.pixels, label_map, info, captions(report), report["warnings"], box)
-    files = {f"{case}_seg{suffix}": mask, f"{case}_overlay.png": overlay_png(figure)}
-    # all made before the first is written; the report comes last and tells that the others are there
-    for name, content in {**files, f"{case}_report.json": report_json(report)}.items():
-        with replace_when_done(output / name) as temporary:
-            temporary.write_bytes(content)
-    return report["warnings"]
+    loaded = runner.load(item)
+    image = case_image(loaded["image"], item["image"])
+    pred, meta = runner(loaded)
+    segmentation = found_in(pred, info, image)
+    report = case_report(case, runner, info, image, segmentation, meta)
+    text = (captions(report, info), report["warnings"])
+    if len(image.size) == 3:
+        figure = montage_figure(image, segmentation, info, *text, runner.centre)
+    else:
+        box = roi_box(meta.get("roi"), image.size)
+        figure = overlay_figure(image, segmentation, info, *text, box, runner.centre)
+    files = _mask_files(case, image, segmentation, info)
+    files[f"{case}_overlay.png"] = overlay_png(figure)
+    files[f"{case}_report.json"] = report_json(report)
+    return report, files
+
+
+def _mask_files(case: str, image: CaseImage, segmentation: Segmentation, info: BundleInfo) -> dict[str, bytes]:
+    suffix, content = mask_file(segmentation.label_map, image, np.uint8)
+    files = {f"{case}_seg{suffix}": content}
+    if segmentation.instances is not None:
+        files[f"{case}_instances{suffix}"] = mask_file(segmentation.instances, image, np.uint16)[1]
+        if len(image.size) == 2:
+            files[f"{case}_contours.geojson"] = rings_geojson(segmentation, info)
+    return files
+
+
+def _write_ejection_fractions(
+    reports: list[dict[str, Any]], info: BundleInfo, output: Path, cases: list[dict[str, str]]
+) -> None:
+    for patient, content in ejection_fractions(reports, info, Path(cases[0]["image"]).parent).items():
+        content["bundle"] = reports[0]["bundle"]
+        _write(output, {f"{patient}_{EJECTION_FRACTION}.json": report_json(content)}, cases)
+        fraction = content["ejection_fraction_percent"]
+        print(f"{patient}: ejection fraction {'not defined' if fraction is None else f'{fraction:.1f} %'}")
+
+
+def _write(output: Path, files: Mapping[str, bytes], cases: list[dict[str, str]]) -> None:
+    """Write all files or none; the last one appears last and tells that the others are there."""
+    inputs = {Path(item["image"]).resolve() for item in cases}
+    for name in files:
+        if (output / name).resolve() in inputs:
+            raise ValueError(f"{name} would replace an input of this name; choose another output folder")
+    with ExitStack() as renamed_in_reverse:
+        for name, content in reversed(list(files.items())):
+            renamed_in_reverse.enter_context(replace_when_done(output / name)).write_bytes(content)
+
+
+def _check_case_names(cases: list[dict[str, str]]) -> None:
+    for item in cases:
+        if f"{item['case']}_report.json".casefold() == REPORT_NAME:
+            raise ValueError(f"an input's report must not be {REPORT_NAME}; rename {Path(item['image']).name}")
 
 
 def _channel_def(runner: BundleRunner) -> dict[str, str]:

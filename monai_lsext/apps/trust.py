@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from monai_lsext.registry import bundle_folders
 
-__all__ = ["check_trust", "read_metadata"]
+__all__ = ["check_trust"]
 
 _CODE_SUFFIXES = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib")
 
@@ -39,18 +37,3 @@ def check_trust(root: Path) -> None:
         content = file.read_bytes()
         if not any((twin / name).is_file() and (twin / name).read_bytes() == content for twin in twins):
             raise ValueError(f"{name.as_posix()} of bundle {root.name} differs from this package's; {advice}")
-
-
-def read_metadata(root: Path) -> dict[str, Any]:
-    """Content of ``configs/metadata.json``.
-
-    Raises:
-        ValueError: when the file is missing or is not a JSON dictionary.
-    """
-    try:
-        content = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"configs/metadata.json of bundle {root.name} cannot be read") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"configs/metadata.json of bundle {root.name} must hold a dictionary")
-    return content

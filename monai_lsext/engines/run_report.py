@@ -12,7 +12,7 @@ from typing import Any
 
 from monai_lsext.atomic import replace_when_done
 
-__all__ = ["EXIT_SKIPPED", "RunReport"]
+__all__ = ["EXIT_SKIPPED", "REPORT_NAME", "RunReport"]
 
 EXIT_SKIPPED = 3
 REPORT_NAME = "run_report.json"

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from monai.data import MetaTensor
 from monai.inferers import Inferer
+from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
 __all__ = ["SliceWiseInferer"]
@@ -58,7 +59,8 @@ class SliceWiseInferer(Inferer):
         if centre is None and self.centre is not None:
             centre = torch.stack([self._on_grid(image) for image in inputs])
         depth = inputs.shape[4] if inputs.ndim == 5 else 1
-        slices = inputs.movedim(4, 1).flatten(0, 1) if inputs.ndim == 5 else inputs  # [B * D, C, W, H]
+        plain = convert_to_tensor(inputs, track_meta=False)  # slices have no meta of their own
+        slices = plain.movedim(4, 1).flatten(0, 1) if inputs.ndim == 5 else plain  # [B * D, C, W, H]
         parts = []
         for start in range(0, len(slices), self.batch_size):
             end = min(start + self.batch_size, len(slices))
@@ -68,7 +70,7 @@ class SliceWiseInferer(Inferer):
         result = torch.cat(parts)
         if inputs.ndim == 5:
             result = result.unflatten(0, (-1, depth)).movedim(1, 4)
-        return result
+        return convert_to_dst_type(result, inputs, dtype=result.dtype)[0]
 
     def _on_grid(self, image: Tensor) -> Tensor:
         """``centre`` on the grid of ``image`` [C, W, H] or [C, W, H, D], whose file may have had another."""

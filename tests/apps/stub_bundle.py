@@ -1,4 +1,7 @@
-"""A bundle whose network is a threshold: disc where red > 0.5, cup where green > 0.5, so that masks are exact."""
+"""Bundles whose network is a threshold, so that masks are exact, and images for them.
+
+Photographs: disc where red > 0.5, cup where green > 0.5. Grey volumes: cavity where the grey value > 0.5.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import torch
 import yaml
@@ -91,15 +95,89 @@ def inference_config() -> dict[str, Any]:
 
 def write_stub_bundle(root: Path) -> str:
     """Write the bundle into ``root`` and return its weights' SHA-256."""
+    channel_def = {"0": "background", "1": "optic disc rim", "2": "optic cup"}
+    weight = torch.tensor([[20.0, 0, 0], [0, 20.0, 0]])[..., None, None]
+    _write(root, inference_config(), channel_def, {"weight": weight, "bias": torch.tensor([-10.0, -10.0])})
+    return hashlib.sha256((root / "models/model.pt").read_bytes()).hexdigest()
+
+
+class Click(torch.nn.Module):
+    """A network that finds one pixel: the given one, in every slice; nothing when there is none."""
+
+    def __init__(self, centre: list[float] | None) -> None:
+        super().__init__()
+        self.centre = centre
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        logit = torch.full_like(image[:, :1], -10.0)
+        if self.centre is not None:
+            logit[:, :, round(self.centre[0]), round(self.centre[1])] = 10.0
+        return logit
+
+
+SLICES = {"_target_": "SliceInferer", "roi_size": [16, 16], "spatial_dim": 2, "sw_batch_size": 8, "progress": False}
+
+
+def write_one_label_bundle(root: Path, form: str) -> None:
+    """Write a bundle with the single label "cavity".
+
+    Args:
+        form: ``slices`` (a 2D net over a grey volume), ``volume`` (a 3D net), ``nuclei`` (red of a photograph),
+            ``click`` and ``click_slices``: :class:`Click`, with the id ``centre``, on photographs and volumes.
+    """
+    config = inference_config()
+    steps = config["preprocessing"]["transforms"]
+    volume = form not in ("nuclei", "click")
+    if volume:
+        for step in (steps[0], steps[3]):
+            step["channels"] = 1
+        steps[3]["spatial_dims"] = 3
+    channels, dims = (1 if volume else 3), (3 if form == "volume" else 2)
+    config["network_def"] = {
+        "_target_": f"torch.nn.Conv{dims}d",
+        "in_channels": channels,
+        "out_channels": 1,
+        "kernel_size": 1,
+    }
+    weight = torch.tensor([20.0, 0, 0][:channels]).reshape(1, channels, *[1] * dims)
+    state = {"weight": weight, "bias": torch.tensor([-10.0])}
+    if form.startswith("click"):
+        config["centre"] = None
+        config["network_def"] = {"_target_": "stub_bundle.Click", "centre": "@centre"}
+        state = {}
+        del steps[4]  # a flip would move the point
+    if form in ("slices", "click_slices"):
+        config["inferer"] = SLICES
+    config["postprocessing"]["transforms"] = [
+        step for step in config["postprocessing"]["transforms"] if step["_target_"] != "Lambdad"
+    ]
+    _write(root, config, {"0": "background", "1": "cavity"}, state)
+
+
+def _write(root: Path, config: dict[str, Any], channel_def: dict[str, str], state: dict[str, torch.Tensor]) -> None:
     (root / "configs").mkdir(parents=True)
     (root / "models").mkdir()
-    (root / "configs/inference.yaml").write_text(yaml.dump(inference_config(), sort_keys=False))
-    channel_def = {"0": "background", "1": "optic disc rim", "2": "optic cup"}
+    (root / "configs/inference.yaml").write_text(yaml.dump(config, sort_keys=False))
     metadata = {"version": "0.1.0", "network_data_format": {"outputs": {"pred": {"channel_def": channel_def}}}}
     (root / "configs/metadata.json").write_text(json.dumps(metadata))
-    weight = torch.tensor([[20.0, 0, 0], [0, 20.0, 0]])[..., None, None]
-    torch.save({"weight": weight, "bias": torch.tensor([-10.0, -10.0])}, root / "models/model.pt")
-    return hashlib.sha256((root / "models/model.pt").read_bytes()).hexdigest()
+    torch.save(state, root / "models/model.pt")
+
+
+def save_volume(
+    path: Path, mask: np.ndarray, affine: np.ndarray | None = None, unit: str | None = "mm"
+) -> nib.Nifti1Image:
+    """A grey volume that the stub segments into this mask [W, H, D]."""
+    image = nib.Nifti1Image(np.where(mask, 200, 40).astype(np.uint8), np.eye(4) if affine is None else affine)
+    image.header.set_xyzt_units(unit)
+    nib.save(image, path)
+    return image
+
+
+def box(size: tuple[int, ...], *ends: tuple[int, int]) -> np.ndarray:
+    """A mask that holds on first .. last - 1 along each axis."""
+    mask = np.zeros(size, dtype=bool)
+    mask[tuple(slice(*end) for end in ends)] = True
+    return mask
 
 
 def expected_labels(size: tuple[int, int] = (48, 40)) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_mask_overlay_and_report_of_a_photograph(tmp_path: Path, bundle: Path, p
     }
     digest = write_stub_bundle(tmp_path / "again")
     assert content["bundle"] == {"name": NAME, "version": "0.1.0", "weights_sha256": digest}
-    assert content["image"] == {"width_px": 48, "height_px": 40, "spacing_mm": None}
+    assert content["image"] == {"width_px": 48, "height_px": 40, "header_spacing": None, "spacing_mm": None}
     assert content["notes"] == []
     assert content["warnings"] == []
     assert content["software"]["torch"] == torch.__version__
@@ -86,6 +87,7 @@ def test_nifti_keeps_affine_and_measures_in_mm2(tmp_path: Path, bundle: Path, ph
     assert run(bundle, photographs, output) == 0
     for name in ("flat", "deep"):
         mask = nib.nifti1.load(output / f"{name}_seg.nii.gz")
+        assert mask.shape == (48, 40, 1)
         np.testing.assert_array_equal(np.asanyarray(mask.dataobj)[..., 0].T, expected_labels())
         np.testing.assert_allclose(mask.affine, affine, rtol=1e-6)
         content = report(output, f"{name}_report")
@@ -141,6 +143,34 @@ def test_failure_while_writing_leaves_no_part_of_a_case(
     assert report(output, "run_report")["skipped"] == [{"case": "a", "reason": "MemoryError: no space"}]
 
 
+def test_a_full_disk_leaves_no_part_of_a_case(
+    tmp_path: Path, bundle: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, content: bytes) -> int:
+        if path.name.endswith("_overlay.png"):
+            raise OSError(28, "No space left on device")
+        with open(path, "wb") as file:
+            return file.write(content)
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    save_photograph(photographs / "a.png")
+    output = tmp_path / "out"
+    assert run(bundle, photographs, output) == 3
+    assert [path.name for path in output.iterdir()] == ["run_report.json"]
+    reason = "OSError: [Errno 28] No space left on device"
+    assert report(output, "run_report")["skipped"] == [{"case": "a", "reason": reason}]
+
+
+def test_no_input_is_overwritten(tmp_path: Path, bundle: Path, photographs: Path) -> None:
+    save_photograph(photographs / "a.png")
+    save_photograph(photographs / "a_seg.png")
+    before = (photographs / "a_seg.png").read_bytes()
+    assert run(bundle, photographs, photographs) == 3
+    assert (photographs / "a_seg.png").read_bytes() == before
+    reason = "a_seg.png would replace an input of this name; choose another output folder"
+    assert report(photographs, "run_report")["skipped"] == [{"case": "a", "reason": reason}]
+
+
 def test_unusable_arguments_exit_2_with_a_sentence(
     tmp_path: Path, bundle: Path, photographs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +180,10 @@ def test_unusable_arguments_exit_2_with_a_sentence(
     (tmp_path / "half" / "configs").mkdir(parents=True)
     for name in ("inference.yaml", "metadata.json"):
         (tmp_path / "half" / "configs" / name).write_bytes((bundle / "configs" / name).read_bytes())
+    shutil.copytree(bundle, tmp_path / "broken")
+    (tmp_path / "broken" / "configs" / "metadata.json").write_text("[]")
+    shutil.copytree(bundle, tmp_path / "misfit")
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "misfit" / "models" / "model.pt")
     cases = [
         ((tmp_path / "none", good, output), "bundle must be a directory with configs/inference.yaml or one of"),
         ((bundle, tmp_path / "none.png", output), "input must be an existing file or folder, got"),
@@ -157,6 +191,9 @@ def test_unusable_arguments_exit_2_with_a_sentence(
         ((bundle, good, tmp_path / "file"), "output must be a folder that can be written to, got"),
         ((bundle, good, output, "--roi", "find"), "`--roi` needs a bundle whose inference.yaml has the id roi"),
         ((bundle, good, output, "--device", "cuda:77"), "`--device` must be a device of this machine, got cuda:77"),
+        ((bundle, save_photograph(tmp_path / "Run.png"), output), "report must not be run_report.json; rename Run.png"),
+        ((tmp_path / "broken", good, output), "configs/metadata.json must hold a dictionary, got list"),
+        ((tmp_path / "misfit", good, output), "models/model.pt does not fit network_def of inference.yaml"),
         ((tmp_path / "half", good, output), "bundle half must have its weights in models/model.pt, found none"),
     ]
     for arguments, text in cases:

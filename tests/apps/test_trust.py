@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_lsext.apps.trust import check_trust, read_metadata
+from monai_lsext.apps.trust import check_trust
 
 
 @pytest.fixture
@@ -39,11 +39,3 @@ def test_other_config_or_code_is_named(copy: Path, name: str) -> None:
 def test_unknown_name_is_refused(copy: Path) -> None:
     with pytest.raises(ValueError, match="bundle ear does not come with this package"):
         check_trust(copy.rename(copy.with_name("ear")))
-
-
-def test_broken_metadata_is_named(copy: Path) -> None:
-    with pytest.raises(ValueError, match=r"configs/metadata\.json of bundle eye cannot be read"):
-        read_metadata(copy)
-    (copy / "configs" / "metadata.json").write_text("[]")
-    with pytest.raises(ValueError, match="must hold a dictionary"):
-        read_metadata(copy)

@@ -41,6 +41,11 @@ def mask_of(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path)).T
 
 
+def size_of(path: Path) -> tuple[int, ...]:
+    """Columns, rows and, of a volume, slices of an image file."""
+    return nib.nifti1.load(path).shape if path.name.endswith(".nii.gz") else Image.open(path).size
+
+
 def test_train_then_evaluate(case: Case, phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run) -> None:
     run(bundle_command("train.yaml", dataset_dir=phantoms, **SHORT))
     assert parameters(tmp_path / "models" / "model.pt") == case.parameters
@@ -137,7 +142,7 @@ def test_inference_names_the_bad_case_and_writes_the_rest(
     assert done.returncode == 3, done.stderr[-3000:]
     for image in images:
         mask = mask_of(tmp_path / "output" / f"{case_name(image)}_seg{case.suffix}")
-        assert mask.shape == mask_of(image).shape[: mask.ndim]
+        assert mask.shape == size_of(image)
         assert set(np.unique(mask)) <= {0, 1, 2}
     report = json.loads((tmp_path / "output" / "run_report.json").read_text())
     assert [skipped["case"] for skipped in report["skipped"]] == [case_name(f"broken{images[0].suffix}")]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import CASES
 from PIL import Image
 
 DATA = Path(os.environ.get("LSEXT_DATA", "/nowhere")).absolute() / "drishti_gs1"
@@ -19,12 +20,13 @@ pytestmark = [
     pytest.mark.real_data,
     pytest.mark.skipif(not DATA.is_dir(), reason="LSEXT_DATA does not name a folder with drishti_gs1"),
 ]
+BUNDLE = CASES["racenet_optic_disc_cup"].folder
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_dice_on_the_test_images(tmp_path: Path, bundle: Path, run: Run) -> None:
-    files = f"['{bundle}/configs/train.yaml','{bundle}/configs/evaluate.yaml']"
-    options = {"config_file": files, "bundle_root": bundle, "dataset_dir": DATA, "output_dir": tmp_path}
+def test_dice_on_the_test_images(tmp_path: Path, run: Run) -> None:
+    files = f"['{BUNDLE}/configs/train.yaml','{BUNDLE}/configs/evaluate.yaml']"
+    options = {"config_file": files, "bundle_root": BUNDLE, "dataset_dir": DATA, "output_dir": tmp_path}
     flags = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     run([sys.executable, "-m", "monai.bundle", "run", *flags])
     with open(tmp_path / "evaluation" / "dice_raw.csv", newline="") as stream:
@@ -37,9 +39,7 @@ def test_dice_on_the_test_images(tmp_path: Path, bundle: Path, run: Run) -> None
 @pytest.mark.parametrize(
     ("part", "case", "mode"), [("full", "drishtiGS_035", "found"), ("roi", "drishtiGS_035", "whole")]
 )
-def test_photograph_and_crop_of_one_eye(
-    part: str, case: str, mode: str, tmp_path: Path, bundle: Path, run: Run
-) -> None:
+def test_photograph_and_crop_of_one_eye(part: str, case: str, mode: str, tmp_path: Path, run: Run) -> None:
     """035 is a Training image, the only one with its whole photograph."""
     image = DATA / part / "images" / f"{case}.png"
     run(
@@ -49,7 +49,7 @@ def test_photograph_and_crop_of_one_eye(
             "monai_lsext",
             "predict",
             "--bundle",
-            bundle.name,
+            BUNDLE.name,
             "--input",
             image,
             "--output",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from monai.data import MetaTensor
+from monai.data import MetaTensor, list_data_collate
 from monai.transforms import Resize
 from torch import Tensor
 
@@ -47,6 +47,15 @@ def test_centre_follows_a_resized_image(depth: tuple[int, ...], affine: Tensor) 
     resized = Resize((16, 20, *depth))(image)
     result = SliceWiseInferer(centre=[3, 5])(resized[None], numbered)
     assert torch.allclose(result[0].flatten(1)[:, 0], torch.tensor([6.5, 10.5]), atol=1e-4)
+
+
+def test_batch_of_loaded_volumes_keeps_its_meta() -> None:
+    volumes = [MetaTensor(torch.rand(1, 4, 5, 3), affine=torch.diag(torch.tensor([2.0, 2, 8, 1]))) for _ in range(2)]
+    batch = list_data_collate(volumes)
+    result = SliceWiseInferer(2)(batch, numbered)
+    assert isinstance(result, MetaTensor)
+    assert torch.equal(result.as_tensor(), 2 * batch.as_tensor())
+    assert torch.equal(result.affine, batch.affine)
 
 
 def test_given_centre_goes_before_the_one_of_the_construction() -> None:

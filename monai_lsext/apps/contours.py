@@ -1,0 +1,90 @@
+"""Contours of objects as closed polygons, and a file of them that pathology viewers read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from skimage.measure import find_contours, points_in_poly
+
+from monai_lsext.apps.segmentation import Segmentation
+from monai_lsext.registry import BundleInfo
+
+__all__ = ["object_rings", "rings_geojson"]
+
+
+def object_rings(objects: np.ndarray) -> dict[int, list[np.ndarray]]:
+    """Closed contours of each object, at the 0.5 level of its mask between pixel centres (marching squares).
+
+    Args:
+        objects: integers [W, H]: 0 outside, otherwise the object's number.
+
+    Returns:
+        number -> rings [n, 2] of points along the first and second axis, in pixels, whole numbers at pixel centres; the
+        last point is the first. By the sign of :func:`signed_area` outer rings are positive, rings of holes negative.
+
+    Note:
+        Pixels that meet at a corner alone are not joined. An object that meets the border is closed outside it.
+    """
+    rings = {}
+    for number, window in enumerate(ndimage.find_objects(objects), 1):
+        if window is not None:
+            mask = np.pad(objects[window] == number, 1).astype(float)
+            origin = [axis.start - 1 for axis in window]
+            rings[number] = [ring[::-1] + origin for ring in find_contours(mask, 0.5)]
+    return rings
+
+
+def signed_area(ring: np.ndarray) -> float:
+    """Area of a closed ring [n, 2] by the shoelace formula; positive where it turns from the first axis to the second.
+
+    A = 1/2 sum_i (x_i y_{i+1} - x_{i+1} y_i)
+    """
+    x, y = (ring - ring[0]).T
+    return float(x[:-1] @ y[1:] - x[1:] @ y[:-1]) / 2
+
+
+def rings_geojson(segmentation: Segmentation, info: BundleInfo) -> bytes:
+    """GeoJSON ``FeatureCollection`` with one ``Polygon`` for each object (``MultiPolygon`` for one in pieces).
+
+    Coordinates are (column, row) in pixels, whole numbers at pixel centres. As RFC 7946 wants it, rings are closed and
+    follow the right-hand rule: outer rings have a positive area in these coordinates, holes a negative one. Properties:
+    ``label``, ``instance_id`` as in the instance map, ``area_px`` (number of pixels).
+
+    Args:
+        segmentation: of a 2D image, with instances.
+        info: names of the labels.
+    """
+    instances, label_map = segmentation.objects(), segmentation.label_map
+    numbers, first, areas_px = np.unique(instances, return_index=True, return_counts=True)
+    value = dict(zip(numbers.tolist(), label_map.ravel()[first].tolist(), strict=True))
+    area_px = dict(zip(numbers.tolist(), areas_px.tolist(), strict=True))
+    names = {label.value: label.name for label in info.labels}
+    features = [
+        {
+            "type": "Feature",
+            "id": number,
+            "geometry": _geometry(rings),
+            "properties": {
+                "label": names.get(value[number], str(value[number])),
+                "instance_id": number,
+                "area_px": area_px[number],
+            },
+        }
+        for number, rings in object_rings(instances).items()
+    ]
+    return (json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":")) + "\n").encode()
+
+
+def _geometry(rings: list[np.ndarray]) -> dict[str, Any]:
+    outer = sorted((ring for ring in rings if signed_area(ring) > 0), key=signed_area)
+    polygons = [[ring.tolist()] for ring in outer]
+    for hole in (ring for ring in rings if signed_area(ring) < 0):
+        # an object in pieces may have one inside the hole of another: the smallest around a hole is its own
+        owner = next(i for i, ring in enumerate(outer) if points_in_poly(hole[:1], ring)[0])
+        polygons[owner].append(hole.tolist())
+    if len(polygons) == 1:
+        return {"type": "Polygon", "coordinates": polygons[0]}
+    return {"type": "MultiPolygon", "coordinates": polygons}
