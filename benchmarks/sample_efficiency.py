@@ -63,7 +63,7 @@ class Row:
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds of the trainings that the line pools; a displaced centre is tried on one network."""
-        one = self.evaluation.startswith("jitter") or self.training == "synthetic_joint"
+        one = self.evaluation.startswith("jitter") or self.training.endswith("_joint")
         return SEEDS[self.images][:1] if one else SEEDS[self.images]
 
 
@@ -74,10 +74,8 @@ def trainings() -> Iterator[Training]:
             yield Training("unet", "unet", images, seed)
             yield Training("synthetic", "synthetic", images, seed, tuple(NO_CENTRE.items()))
             yield Training("exact", "exact", images, seed, tuple(NO_CENTRE.items()))
-            if images in (10, None):
-                yield Training("exact_joint", "exact", images, seed)
-            if images == 10 and seed == 0:
-                yield Training("synthetic_joint", "synthetic", images, seed)
+    for variant in ("exact", "synthetic"):
+        yield Training(f"{variant}_joint", variant, 10, 0)
 
 
 def rows() -> Iterator[Row]:
@@ -91,9 +89,8 @@ def rows() -> Iterator[Row]:
     for images in (10, None):
         yield Row("U-Net", "unet", images, "automatic", "unet", true_centre=False)
         yield Row("U-Net + DP", "unet", images, "automatic_dp", "unet_dp", true_centre=False)
-        yield Row("EDPCNN, exact likelihood", "exact_joint", images, "automatic", "exact", true_centre=False)
-    yield Row("EDPCNN, synthetic gradients", "synthetic_joint", 10, "automatic", "synthetic", true_centre=False)
     for name, title in (("synthetic", "EDPCNN, synthetic gradients"), ("exact", "EDPCNN, exact likelihood")):
+        yield Row(title, f"{name}_joint", 10, "automatic", name, true_centre=False)
         for jitter in JITTERS:
             option = ("validate#jitter", str(jitter))
             yield Row(title, name, 10, f"jitter_{jitter}", name, (*none, option))
