@@ -6,7 +6,7 @@ from .epoch_seed import EpochSeed
 from .gradient_clipping import GradientClipping
 from .step_metrics import StepMetricsHandler
 from .step_weight_schedule import StepWeightSchedule
-from .surface_metrics import HausdorffDistanceMM, SurfaceDistanceMM
+from .surface_metrics import HausdorffDistanceMM, SurfaceDistanceMM, VolumeErrorML
 from .training_checkpoint import TrainingCheckpoint
 from .training_progress import TrainingProgress
 
@@ -21,4 +21,5 @@ __all__ = [
     "SurfaceDistanceMM",
     "TrainingCheckpoint",
     "TrainingProgress",
+    "VolumeErrorML",
 ]

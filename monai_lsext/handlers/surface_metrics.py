@@ -1,4 +1,4 @@
-"""Surface distances in millimetres: MONAI's metrics, given the spacing of each item."""
+"""Surface distances in millimetres and volumes in millilitres: metrics, given the spacing of each item."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from monai.metrics import HausdorffDistanceMetric, SurfaceDistanceMetric
 from monai.utils import MetricReduction
 from torch import Tensor
 
-__all__ = ["HausdorffDistanceMM", "SurfaceDistanceMM"]
+from monai_lsext.metrics import VolumeError
+
+__all__ = ["HausdorffDistanceMM", "SurfaceDistanceMM", "VolumeErrorML"]
 
 
 class _SpacedMetricHandler(IgniteMetricHandler):
@@ -90,6 +92,24 @@ class HausdorffDistanceMM(_SpacedMetricHandler):
             include_background, percentile=percentile, directed=directed, reduction=reduction
         )
         super().__init__(metric_fn=metric, output_transform=output_transform, save_details=save_details)
+
+
+class VolumeErrorML(_SpacedMetricHandler):
+    """Absolute volume difference in millilitres, of binary [C, W, H, D] items with their own spacing.
+
+    Args:
+        reduction: MONAI's reduction, default ``mean_batch``.
+        output_transform: gives (y_pred, y) from the engine's output, e.g. ``from_engine(["pred", "label"])``.
+        save_details: keep each item's value in ``engine.state.metric_details``.
+
+    Raises:
+        TypeError: for an item that is no MetaTensor and so has no spacing.
+    """
+
+    def __init__(
+        self, reduction: str = "mean_batch", output_transform: Callable = lambda x: x, save_details: bool = True
+    ) -> None:
+        super().__init__(VolumeError(reduction), output_transform=output_transform, save_details=save_details)
 
 
 def _spacing_mm(*batches: Tensor) -> list[list[float]]:

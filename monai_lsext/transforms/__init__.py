@@ -6,6 +6,7 @@ from .initial_level_set import InitialLevelSet, InitialLevelSetd
 from .label_checks import CheckLabeld
 from .last_step import LastStep, LastStepd
 from .object_centre import ObjectCentred
+from .level_set_refined import LevelSetRefine, LevelSetRefined
 from .optic_disc_finder import Circle, find_optic_disc
 from .optic_disc_roi import OpticDiscROI, OpticDiscROId
 from .patch_pca_noise import PatchPCANoise, PatchPCANoised, patch_pca
@@ -21,6 +22,8 @@ __all__ = [
     "LastStep",
     "LastStepd",
     "ObjectCentred",
+    "LevelSetRefine",
+    "LevelSetRefined",
     "OpticDiscROI",
     "OpticDiscROId",
     "PatchPCANoise",

@@ -29,7 +29,7 @@ class InitialLevelSet(Transform):
     - any other: a named one of :func:`monai_lsext.networks.layers.initial_level_set`.
 
     Args:
-        start: ``mask`` (default), ``click``, ``border``, ``disk``, ``box`` or ``checkerboard``.
+        start: ``mask`` (default), ``click``, or a name of :func:`initial_level_set`.
         label_values: with ``mask``, the values that are inside; default all values > 0.5.
         radius_px: with ``click``, the radius in pixels, > 0.
 

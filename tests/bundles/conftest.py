@@ -62,11 +62,11 @@ def bundle_command(case: Case, tmp_path: Path) -> Callable[..., list[str]]:
 def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command from a foreign working directory, one thread."""
 
-    def start(command: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
+    def start(command: list[str], check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         foreign = tmp_path / "foreign"
         foreign.mkdir(exist_ok=True)
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=foreign, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, cwd=foreign, env=environment, capture_output=True, text=True, timeout=timeout)
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
         return done
 

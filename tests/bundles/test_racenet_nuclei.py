@@ -63,7 +63,9 @@ def test_one_border_curve_becomes_two_touching_discs_and_one_far_away() -> None:
     assert number == 2
     assert found[20, 16] == found[20, 32] != found[46, 48] != 0
     single = np.pi * 8**2
-    np.testing.assert_allclose(np.bincount(found.ravel())[[found[20, 16], found[46, 48]]], [2 * single, single], rtol=0.1)
+    np.testing.assert_allclose(
+        np.bincount(found.ravel())[[found[20, 16], found[46, 48]]], [2 * single, single], rtol=0.1
+    )
 
 
 @pytest.fixture(scope="module")

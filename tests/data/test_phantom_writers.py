@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from monai_lsext.data.phantoms import PHANTOM_TASKS, fundus_files, short_axis_files
+from monai_lsext.data.phantoms import PHANTOM_TASKS, fundus_files, nuclei_files, short_axis_files
 
 DRAWN_BY = {
     "optic_disc_cup": (fundus_files, "fundus_phantom"),
     "left_ventricle": (short_axis_files, "short_axis_phantom"),
+    "nuclei": (nuclei_files, "nuclei_phantom"),
 }
 pytestmark = pytest.mark.parametrize("task", sorted(PHANTOM_TASKS))
 
 
 def test_interrupted_writing_leaves_nothing(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(seed: int) -> None:
+    def fail(seed: int, *_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(*DRAWN_BY[task], fail)

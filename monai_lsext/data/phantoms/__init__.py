@@ -5,24 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from .atrium import AtriumPhantom, atrium_phantom
+from .atrium_files import write_atrium_phantoms
 from .fundus import FundusPhantom, fundus_phantom
 from .fundus_files import write_fundus_phantoms
+from .nuclei import NucleiPhantom, nuclei_phantom
+from .nuclei_files import write_nuclei_phantoms
 from .short_axis import ShortAxisFrame, ShortAxisPhantom, short_axis_phantom
 from .short_axis_files import write_short_axis_phantoms
 
 __all__ = [
     "PHANTOM_TASKS",
+    "AtriumPhantom",
     "FundusPhantom",
+    "NucleiPhantom",
     "ShortAxisFrame",
     "ShortAxisPhantom",
+    "atrium_phantom",
     "fundus_phantom",
+    "nuclei_phantom",
     "short_axis_phantom",
+    "write_atrium_phantoms",
     "write_fundus_phantoms",
+    "write_nuclei_phantoms",
     "write_short_axis_phantoms",
 ]
 
 # task -> writer(output_dir, num, seed), which gives the folder that it wrote
 PHANTOM_TASKS: dict[str, Callable[[str | Path, int, int], Path]] = {
+    "left_atrium": write_atrium_phantoms,
     "left_ventricle": write_short_axis_phantoms,
+    "nuclei": write_nuclei_phantoms,
     "optic_disc_cup": write_fundus_phantoms,
 }

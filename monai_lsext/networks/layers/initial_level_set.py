@@ -11,6 +11,9 @@ from torch import Tensor, nn
 __all__ = ["INITIAL_LEVEL_SETS", "InitialLevelSet", "initial_level_set", "level_set_from_click"]
 
 
+BORDER_CAP_PX = 16.0
+
+
 def _coordinates(spatial_size: Sequence[int], device: torch.device | str | None) -> list[Tensor]:
     axes = [torch.arange(size, dtype=torch.float32, device=device) for size in spatial_size]
     return list(torch.meshgrid(*axes, indexing="ij"))
@@ -33,6 +36,10 @@ def _border(grid: Sequence[Tensor]) -> Tensor:
     return _box(grid, [0.0] * len(grid))
 
 
+def _capped_border(grid: Sequence[Tensor]) -> Tensor:
+    return _border(grid).clamp(max=BORDER_CAP_PX)
+
+
 def _centred_box(grid: Sequence[Tensor]) -> Tensor:
     return _box(grid, [size / 4 for size in grid[0].shape])
 
@@ -48,6 +55,7 @@ def _checkerboard(grid: Sequence[Tensor]) -> Tensor:
 
 INITIAL_LEVEL_SETS: dict[str, Callable[[Sequence[Tensor]], Tensor]] = {
     "border": _border,
+    "capped_border": _capped_border,
     "disk": _largest_disk,
     "box": _centred_box,
     "checkerboard": _checkerboard,
@@ -58,6 +66,8 @@ def initial_level_set(name: str, spatial_size: Sequence[int], device: torch.devi
     """Level set that knows only the size of the image.
 
     - ``border``: distance to the image border, everything is inside;
+    - ``capped_border``: the same curve, the distance at most 16 pixels: far from the border the level set does not tell
+      how large the image is, so that a net gives the same in a window as in the whole image;
     - ``disk``: ``r - |x - c|``, the largest disc (ball) that fits, centred;
     - ``box``: the centred box of half the image's extent;
     - ``checkerboard``: ``prod_i sin(pi * (x_i + 1/2) / 5)``, many small seeds (not a distance).

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from monai_lsext.networks.layers.image_pyramid import ImagePyramidCNN
 from monai_lsext.networks.layers.initial_level_set import InitialLevelSet
@@ -45,6 +46,8 @@ class RACENet(nn.Module):
         initial: name of the initial level set when ``forward`` gets none, see :class:`InitialLevelSet`.
         dropout: probability of dropping an activation of the velocity CNNs, default 0.
         phi_scale: factor from pixels to the level set's own unit, > 0, default 0.1: one unit is ten pixels.
+        checkpoint_steps: in training keep only phi of each step and compute the rest of it again for the gradient,
+            default False; with large volumes the memory of one step instead of T, for a third more time.
 
     Shape:
         image [B, in_channels, \\*S], phi0 [B, 1, \\*S] (pixels, positive inside) -> phi [B, 1, \\*S].
@@ -75,6 +78,7 @@ class RACENet(nn.Module):
         initial: str = "border",
         dropout: float = 0.0,
         phi_scale: float = 0.1,
+        checkpoint_steps: bool = False,
     ) -> None:
         super().__init__()
         if num_steps < 1:
@@ -84,6 +88,7 @@ class RACENet(nn.Module):
         arguments = (spatial_dims, in_channels, num_filters, kernel_sizes)
         self.num_steps = num_steps
         self.phi_scale = phi_scale
+        self.checkpoint_steps = checkpoint_steps
         self.initial = InitialLevelSet(initial)
         self.balloon = ImagePyramidCNN(*arguments, with_phi=True, dropout=dropout)
         self.bending = ImagePyramidCNN(*arguments, with_phi=False, dropout=dropout)
@@ -110,12 +115,19 @@ class RACENet(nn.Module):
         projected = self.balloon.project(image)
         steps = []
         for _ in range(self.num_steps):
-            magnitude, curvature = gradient_magnitude_and_curvature(phi, eps=_GRADIENT_EPS)
-            g = self.balloon(projected, phi)
-            moved = self.update(torch.cat([phi, g * magnitude, h * curvature * magnitude], dim=1))
-            phi = moved.clamp(-_PHI_LIMIT, _PHI_LIMIT)
+            if self.checkpoint_steps and torch.is_grad_enabled():
+                phi = cast(Tensor, checkpoint(self._step, phi, h, projected, use_reentrant=False))
+            else:
+                phi = self._step(phi, h, projected)
             steps.append(phi)
         return [start] + [_crop(step, size) for step in steps]
+
+    def _step(self, phi: Tensor, h: Tensor, projected: list[Tensor]) -> Tensor:
+        """One step of the recurrence; ``projected`` is the image's share of g."""
+        magnitude, curvature = gradient_magnitude_and_curvature(phi, eps=_GRADIENT_EPS)
+        g = self.balloon(projected, phi)
+        moved = self.update(torch.cat([phi, g * magnitude, h * curvature * magnitude], dim=1))
+        return moved.clamp(-_PHI_LIMIT, _PHI_LIMIT)
 
     def _pad(self, x: Tensor) -> Tensor:
         """Continue at the far end of each axis to a multiple of the pyramid's divisor."""

@@ -15,6 +15,12 @@ def test_border_is_the_distance_to_the_border() -> None:
     assert torch.equal(initial_level_set("border", (3, 4))[0, 0], torch.tensor(expected))
 
 
+def test_capped_border_is_flat_inside() -> None:
+    border, capped = (initial_level_set(name, (50, 60)) for name in ("border", "capped_border"))
+    assert torch.equal(capped, border.clamp(max=16))
+    assert border.max() > capped.max() == 16
+
+
 @pytest.mark.parametrize("size", [(20, 30), (12, 16, 14)])
 def test_disk_is_the_largest_that_fits(size: tuple[int, ...]) -> None:
     phi = initial_level_set("disk", size)[0, 0]

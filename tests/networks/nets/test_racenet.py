@@ -88,6 +88,36 @@ def test_gradients_agree_with_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda i, p: torch.cat(net(i, p)), (image, phi0), atol=1e-4)
 
 
+@pytest.mark.parametrize(("dims", "dtype", "tolerance"), [(2, torch.float64, 0.0), (3, torch.float64, 1e-12)])
+def test_checkpointed_steps_give_the_same_gradients(dims: int, dtype: torch.dtype, tolerance: float) -> None:
+    image = torch.randn(2, 1, *(8, 6, 6)[:dims], dtype=dtype)
+    gradients = []
+    for option in (False, True):
+        net = small(dims, dropout=0.2, checkpoint_steps=option).to(dtype)
+        torch.manual_seed(1)  # dropout draws the same when a step is computed again
+        sum(step.square().mean() for step in net(image)).backward()
+        gradients.append([p.grad for p in net.parameters()])
+    assert any(g.abs().max() > 0 for g in gradients[0])
+    assert all(torch.allclose(a, b, rtol=tolerance, atol=tolerance) for a, b in zip(*gradients, strict=True))
+
+
+def test_checkpointed_steps_keep_less_memory() -> None:
+    """Bytes that autograd holds for the gradient: with T = 6 steps less than half."""
+    held = []
+    for option in (False, True):
+        net, bytes_held = RACENet(3, 1, 2, 6, (3, 3), checkpoint_steps=option), 0
+
+        def count_bytes(tensor: torch.Tensor) -> torch.Tensor:
+            nonlocal bytes_held
+            bytes_held += tensor.numel() * tensor.element_size()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(count_bytes, lambda tensor: tensor):
+            net(torch.randn(1, 1, 16, 16, 16))
+        held.append(bytes_held)
+    assert held[1] < held[0] / 2
+
+
 def test_one_disc_is_learned_from_the_border() -> None:
     """A few steps of Adam on one image bring Dice above 0.95."""
     torch.manual_seed(0)

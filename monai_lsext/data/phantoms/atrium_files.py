@@ -1,0 +1,56 @@
+"""Atrium phantoms as files: a folder of NIfTI volumes with ``images``, ``labels`` and ``index.csv``."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import trange
+
+from .atrium import atrium_phantom
+from .whole_folder import checked_num_test, whole_folder
+
+__all__ = ["write_atrium_phantoms"]
+
+COLUMNS = ("case", "volume_ml")
+
+
+def write_atrium_phantoms(output_dir: str | Path, num: int = 12, seed: int = 0) -> Path:
+    """Write ``images/<case>.nii.gz``, ``labels/<case>.nii.gz`` and ``index.csv``, whose last third is for testing.
+
+    The folder appears only when all is written. Case i is drawn with a seed made of ``seed`` and i, so that a
+    longer list begins with the same volumes.
+
+    Args:
+        output_dir: a new or empty folder.
+        num: number of cases, >= 2.
+        seed: seed of the whole set, >= 0.
+
+    Returns:
+        the folder.
+
+    Raises:
+        ValueError: for a folder that holds something, or a number out of range.
+    """
+    checked_num_test(num, seed, None)
+    with whole_folder(output_dir) as folder:
+        rows = []
+        for index in trange(num, desc="atrium phantoms", disable=None):
+            case, phantom = f"phantom_{index:04d}", atrium_phantom(100_003 * seed + index)
+            affine = np.diag([phantom.spacing_mm] * 3 + [1.0])
+            _save(folder / "images", case, phantom.image, affine)
+            _save(folder / "labels", case, phantom.label, affine)
+            rows.append((case, round(float(phantom.label.sum()) * phantom.spacing_mm**3 / 1000, 2)))
+        with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    return Path(output_dir)
+
+
+def _save(folder: Path, case: str, voxels: NDArray[np.int16] | NDArray[np.uint8], affine: NDArray[np.float64]) -> None:
+    folder.mkdir(exist_ok=True)
+    image = nib.nifti1.Nifti1Image(voxels, affine)
+    image.header.set_xyzt_units("mm")
+    nib.nifti1.save(image, folder / f"{case}.nii.gz")
