@@ -30,7 +30,7 @@ SEEDS: dict[int | None, tuple[int, ...]] = {10: (0, 1, 2), 50: (0,), 200: (0,), 
 JITTERS = (0.1, 0.2, 0.3, 0.4, 0.5)
 METRICS = {"val_mean_dice": "Dice", "assd_px": "ASSD, px", "hd_px": "HD, px"}
 NO_CENTRE = {"network_def#localiser": "none"}
-SCHEDULE = {"val_interval": "4", "train#trainer#max_epochs": "12"}  # 300 iterations
+SCHEDULE = {"crop_size": "[144,144]", "val_interval": "4", "train#trainer#max_epochs": "12"}  # 300 iterations
 
 
 @dataclass(frozen=True)
