@@ -238,7 +238,7 @@ BREAKERS = [
     Breaker("weights with code", weights_with_code, "weights", "model.pt is refused by weights_only=True"),
     Breaker("renamed weight", renamed_weight, "weights", "has weights that network_def in train.yaml lacks: renamed_"),
     Breaker("weight's shape", other_weight_shape, "weights", "for train.yaml, got (1, 2, 3, 4, 5)"),
-    Breaker("NaN weights", weight_not_a_number, "network in and out", "the network's output is not finite"),
+    Breaker("NaN weights", weight_not_a_number, "network in and out", "is not finite"),
     Breaker("input channels", other_input_channels, "network in and out", "the network refuses the declared input [1,"),
     Breaker("output channels", other_output_channels, "network in and out", "outputs#pred declares 7 channels"),
     Breaker("output type", other_output_type, "network in and out", "declares uint8, the network gives torch.float32"),

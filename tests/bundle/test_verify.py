@@ -168,6 +168,7 @@ def test_macros_and_relative_ids_are_references(tiny_copy: Path) -> None:
     ("step", "argument", "value", "differs"),
     [
         (0, "allow_missing_keys", True, False),
+        (0, "reader", "NibabelReader", False),
         (2, "mode", ["bilinear"], False),
         (2, "mode", "nearest", True),
         (2, "spatial_size", "@train#image_size", False),

@@ -137,7 +137,7 @@ def test_inference_names_the_bad_case_and_writes_the_rest(
     images = sorted(phantoms.glob(case.images))[:2]
     for image in images:
         shutil.copy(image, folder)
-    (folder / f"broken{images[0].suffix}").write_text("no picture")
+    (folder / f"broken{case.suffix}").write_text("no picture")
     done = run(bundle_command("inference.yaml", dataset_dir=folder), check=False)
     assert done.returncode == 3, done.stderr[-3000:]
     for image in images:
@@ -145,7 +145,7 @@ def test_inference_names_the_bad_case_and_writes_the_rest(
         assert mask.shape == size_of(image)
         assert set(np.unique(mask)) <= {0, 1, 2}
     report = json.loads((tmp_path / "output" / "run_report.json").read_text())
-    assert [skipped["case"] for skipped in report["skipped"]] == [case_name(f"broken{images[0].suffix}")]
+    assert [skipped["case"] for skipped in report["skipped"]] == [case_name(f"broken{case.suffix}")]
 
 
 def test_prediction_of_both_commands_is_the_same(

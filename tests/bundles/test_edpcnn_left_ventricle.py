@@ -52,7 +52,7 @@ def test_a_click_beside_the_image_skips_the_case_with_a_sentence(tmp_path: Path)
     image = write(tmp_path / "heart.nii.gz", np.random.default_rng(0).normal(size=(40, 40, 2)))
     assert predict(NAME, str(image), str(tmp_path / "out"), centre=(39, 50)) == 3
     skipped = json.loads((tmp_path / "out" / "run_report.json").read_text())["skipped"]
-    assert "outside the image" in skipped[0]["reason"]
+    assert "must lie in the image" in skipped[0]["reason"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ __all__ = ["check_same_network", "check_same_preprocessing", "check_variants"]
 IMAGE_KEY = "image"
 # Arguments of MONAI's dictionary transforms that may hold one value for each key.
 PER_KEY_ARGUMENTS = ("mode", "padding_mode", "align_corners", "dtype", "anti_aliasing", "meta_keys")
-IRRELEVANT_ARGUMENTS = ("_desc_", "allow_missing_keys", "keys")
+IRRELEVANT_ARGUMENTS = ("_desc_", "allow_missing_keys", "keys", "reader")  # a label's format may need its own reader
 SUM_OF_REFERENCES = re.compile(r"\$\s*@[\w:#]+(\s*\+\s*@[\w:#]+)*\s*")
 
 
