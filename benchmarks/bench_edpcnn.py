@@ -10,7 +10,7 @@ from monai.engines import SupervisedTrainer
 from monai.losses import DiceCELoss
 from monai.networks.nets import BasicUNet
 
-from benchmarks.common import time_ms, write_result
+from benchmarks.common import time_in_turn_ms, write_result
 from monai_lsext.engines import SyntheticGradientTrainer
 from monai_lsext.networks.nets import EDPCNN, SyntheticGradientNet, UNetDP
 
@@ -62,16 +62,16 @@ def inference(name: str, device: torch.device) -> Callable[[], Any]:
 
 
 def main() -> None:
-    """Time all on every device; ``times`` is the ratio to the U-Net."""
+    """Time all on every device."""
     rows: list[dict[str, Any]] = []
     for device in [torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available():
         for part, make in (("training step, batch 10", training_step), ("inference, batch 1", inference)):
             names = ("U-Net", "EDPCNN, exact", "EDPCNN, synthetic")[: 3 if make is training_step else 2]
-            alone = None
-            for name in names:
-                row = {"part": part, "network": name, "device": device.type, **time_ms(make(name, device), 2, 8)}
-                alone = alone or row["median_ms"]
-                rows.append({**row, "times": round(row["median_ms"] / alone, 3)})
+            timed = time_in_turn_ms([make(name, device) for name in names], 2, 12)
+            rows += [
+                {"part": part, "network": name, "device": device.type, **row}
+                for name, row in zip(names, timed, strict=True)
+            ]
     write_result("edpcnn", rows)
 
 

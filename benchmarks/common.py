@@ -21,14 +21,29 @@ RESULTS = Path(__file__).parent / "results"
 
 def time_ms(run: Callable[[], Any], warm_up: int = 3, repeats: int = 20) -> dict[str, float]:
     """Median and interquartile range of the wall-clock time of ``run``, in milliseconds."""
-    times = []
-    for index in range(warm_up + repeats):
-        _synchronize()
-        start = time.perf_counter()
-        run()
-        _synchronize()
-        if index >= warm_up:
-            times.append(1e3 * (time.perf_counter() - start))
+    times = [_once_ms(run) for _ in range(warm_up + repeats)][warm_up:]
+    return _summary(times)
+
+
+def time_in_turn_ms(runs: list[Callable[[], Any]], warm_up: int = 3, repeats: int = 20) -> list[dict[str, float]]:
+    """As ``time_ms`` for each, run in turn so that a slow minute slows all; ``times`` is the ratio to the first."""
+    rounds = [[_once_ms(run) for run in runs] for _ in range(warm_up + repeats)][warm_up:]
+    ratios = [[time / in_turn[0] for time in in_turn] for in_turn in rounds]
+    return [
+        {**_summary(list(times)), "times": round(statistics.median(ratio), 3)}
+        for times, ratio in zip(zip(*rounds, strict=True), zip(*ratios, strict=True), strict=True)
+    ]
+
+
+def _once_ms(run: Callable[[], Any]) -> float:
+    _synchronize()
+    start = time.perf_counter()
+    run()
+    _synchronize()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def _summary(times: list[float]) -> dict[str, float]:
     low, median, high = statistics.quantiles(times, n=4)
     return {"median_ms": round(median, 2), "iqr_ms": round(high - low, 2)}
 
