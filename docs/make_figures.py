@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from draw_overlay import draw_overlay
 from PIL import Image
 
 from monai_lsext.apps.bundle_runner import BundleRunner
-from monai_lsext.apps.predict import predict
 from monai_lsext.data.phantoms import fundus_phantom
 from monai_lsext.registry import find_bundle
 from monai_lsext.visualize import draw_evolution_strip
@@ -39,13 +39,12 @@ def draw_evolution(bundle: Path, target: Path) -> None:
     )
 
 
-def draw_overlay(bundle: Path, target: Path) -> None:
-    """What `predict` writes for a whole photograph, as JPEG to keep the file small."""
+def draw_photograph(bundle: Path, target: Path) -> None:
+    """What `predict` writes for a whole photograph."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "phantom.png"
         Image.fromarray(fundus_phantom(PHOTOGRAPH_SEED, view="full").image).save(path)
-        predict(str(bundle), str(path), folder, trust=True)
-        Image.open(Path(folder) / "phantom_overlay.png").convert("RGB").save(target, quality=90)
+        draw_overlay(str(bundle), path, target, trust=True)
 
 
 def main(demo: str) -> None:
@@ -53,7 +52,7 @@ def main(demo: str) -> None:
     bundle = Path(demo) / "bundle" / BUNDLE
     docs = find_bundle(BUNDLE) / "docs"
     draw_evolution(bundle, docs / "evolution.png")
-    draw_overlay(bundle, docs / "overlay.jpg")
+    draw_photograph(bundle, docs / "overlay.jpg")
     shutil.copy(docs / "evolution.png", Path(__file__).parent / "images" / "evolution.png")
 
 
