@@ -28,7 +28,7 @@ def breaker_cases(bundles: list[Path | None]) -> list[object]:
     cases = []
     for bundle in bundles:
         for breaker in BREAKERS:
-            slow = breaker.check in SLOW_CHECKS
+            slow = bundle is not None or breaker.check in SLOW_CHECKS
             name = f"{bundle.name if bundle else 'tiny'}-{breaker.name}".replace(" ", "_")
             cases.append(pytest.param(bundle, breaker, id=name, marks=[pytest.mark.slow] if slow else []))
     return cases
@@ -60,12 +60,6 @@ def test_good_bundle_passes_and_is_left_alone(tiny_bundle: Path, capsys: pytest.
     assert f"tiny: {len(CHECKS)} of {len(CHECKS)} checks passed" in out
     assert all(name in out for name in CHECKS)
     assert hashes(tiny_bundle) == before
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("bundle", REAL_BUNDLES, ids=lambda bundle: bundle.name)
-def test_our_bundles_pass(bundle: Path) -> None:
-    assert [finding for finding in verify_bundle(bundle) if not finding.ok] == []
 
 
 def test_faults_do_not_hide_each_other(tiny_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,10 @@ Command = Callable[..., list[str]]
 
 SHORT = {"train#trainer#max_epochs": 2, "val_interval": 1}
 FIRST = next(iter(CASES.values()))
+# what takes half a minute for each bundle: the first one's stand for all, but where slow tests run too
+FIRST_THEN_SLOW = [
+    pytest.param(case, id=case.name, marks=[] if case is FIRST else pytest.mark.slow) for case in CASES.values()
+]
 VARIANTS = [pytest.param(case, name, id=f"{case.name}-{name}") for case in CASES.values() for name in case.variants]
 
 
@@ -75,6 +79,7 @@ def test_variant_trains(
     assert part is None or any(part in name for name in weights)
 
 
+@pytest.mark.parametrize("case", FIRST_THEN_SLOW)
 def test_two_processes_train(case: Case, phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run) -> None:
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
     configs = ("train.yaml", "multi_gpu_train.yaml")
@@ -83,8 +88,9 @@ def test_two_processes_train(case: Case, phantoms: Path, tmp_path: Path, bundle_
     assert not any(name.startswith("module.") for name in weights)
 
 
+@pytest.mark.parametrize("case", FIRST_THEN_SLOW)
 def test_killed_training_resumes_to_the_same_weights(
-    phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run
+    case: Case, phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run
 ) -> None:
     """SIGKILL in the third epoch, start again: model, optimiser, schedule and epoch as if undisturbed."""
     epochs: dict[str, object] = {"dataset_dir": phantoms, "train#trainer#max_epochs": 5, "val_interval": 1}
