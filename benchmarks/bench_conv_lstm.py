@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.common import peak_memory_mib, write_result
+from benchmarks.common import peak_memory_mib, time_in_turn_ms, write_result
 from monai_lsext.networks.layers.conv_lstm import ConvLSTM
 
 SLICES, SIZE = 64, 256
-REPEATS = 7
 
 
 def plain_conv_lstm(layer: torch.nn.Module, sequence: Tensor) -> Tensor:
@@ -34,51 +32,42 @@ def plain_conv_lstm(layer: torch.nn.Module, sequence: Tensor) -> Tensor:
     return torch.stack(outputs, 1)
 
 
-def cpu_ms(run: Callable[[], Any]) -> float:
-    """Least processor time of several runs: unlike the clock, it does not count what else the machine does."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.process_time()
-        run()
-        times.append(1e3 * (time.process_time() - start))
-    return round(min(times), 1)
+def forward(program: Callable[[Tensor], Tensor], sequence: Tensor) -> Callable[[], Any]:
+    """The output alone."""
+    return torch.no_grad()(lambda: program(sequence))
+
+
+def forward_and_backward(program: Callable[[Tensor], Tensor], sequence: Tensor) -> Callable[[], Any]:
+    """Gradients of the weights and, where asked for, of the frames."""
+    return lambda: program(sequence).mean().backward()
 
 
 def main() -> None:
-    """Time and memory of both, on one thread so that processor time is elapsed time."""
-    torch.set_num_threads(1)
+    """Time and memory of both programs on every device."""
     torch.manual_seed(0)
     lstm = ConvLSTM()
     torch.nn.init.normal_(lstm.layers[0].peephole, std=0.1)
-    sequence = torch.rand(1, SLICES, 1, SIZE, SIZE)
-    learned = sequence.clone().requires_grad_()
     programs: dict[str, Callable[[Tensor], Tensor]] = {
         "plain": lambda x: plain_conv_lstm(lstm.layers[0], x),
         "ConvLSTM": lambda x: lstm(x)[0],
     }
+    frames = torch.rand(1, SLICES, 1, SIZE, SIZE)
     rows: list[dict[str, Any]] = []
-    for name, program in programs.items():
-
-        def forward(program: Callable[[Tensor], Tensor] = program) -> None:
-            with torch.no_grad():
-                program(sequence)
-
-        def both(x: Tensor, program: Callable[[Tensor], Tensor] = program) -> None:
-            program(x).mean().backward()
-
-        rows.append(
-            {
-                "program": name,
-                "forward_cpu_ms": cpu_ms(forward),
-                "both_cpu_ms": cpu_ms(lambda both=both: both(sequence)),
-                "both_with_frames_cpu_ms": cpu_ms(lambda both=both: both(learned)),
-                "forward_mib": peak_memory_mib(forward),
-                "both_mib": peak_memory_mib(lambda both=both: both(sequence)),
-            }
-        )
-        print(rows[-1])
-    with torch.no_grad():
-        torch.testing.assert_close(*[program(sequence) for program in programs.values()])
+    for device in [torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available():
+        lstm.to(device)
+        sequence = frames.to(device)
+        with torch.no_grad():
+            torch.testing.assert_close(*[program(sequence) for program in programs.values()])
+        parts = {
+            "forward": (forward, sequence),
+            "both": (forward_and_backward, sequence),
+            "both, frames too": (forward_and_backward, sequence.clone().requires_grad_()),
+        }
+        for part, (make, given) in parts.items():
+            runs = [make(program, given) for program in programs.values()]
+            for name, run, timed in zip(programs, runs, time_in_turn_ms(runs, 2, 10), strict=True):
+                memory = {"peak_mib": peak_memory_mib(run)} if device.type == "cpu" else {}
+                rows.append({"part": part, "program": name, "device": device.type, **timed, **memory})
     write_result("conv_lstm", rows)
 
 

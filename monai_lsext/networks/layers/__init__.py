@@ -1,7 +1,8 @@
-"""Layers that MONAI lacks: level-set geometry, the image-pyramid CNN, star pattern and dynamic-programming snake."""
+"""Layers that MONAI lacks: level-set geometry, image-pyramid CNN, star pattern, dynamic-programming snake, ConvLSTM."""
 
 from .contour_likelihood import contour_log_partition, contour_marginals, contour_negative_log_likelihood
 from .contour_raster import polygon_signed_distance
+from .conv_lstm import BidirectionalConvLSTM, ConvLSTM
 from .dp_snake import legalise_contour, minimal_closed_contour, minimal_closed_contour_reference
 from .image_pyramid import ImagePyramidCNN
 from .initial_level_set import INITIAL_LEVEL_SETS, InitialLevelSet, initial_level_set, level_set_from_click
@@ -16,6 +17,8 @@ from .star_pattern import StarPattern, smooth_contour
 
 __all__ = [
     "INITIAL_LEVEL_SETS",
+    "BidirectionalConvLSTM",
+    "ConvLSTM",
     "ImagePyramidCNN",
     "InitialLevelSet",
     "StarPattern",

@@ -106,7 +106,8 @@ class ConvLSTM(nn.Module):
             self._check(sequence, state, mask)
         if state is None:
             size = sequence.shape[3:]
-            zero = sequence.new_zeros([len(self.layers), sequence.shape[0], self.hidden_channels] + list(size))
+            counts = [len(self.layers), sequence.shape[0], self.hidden_channels]
+            zero = sequence.new_zeros(counts + list(size))
             state = (zero, zero)
         hidden: list[Tensor] = []
         cell: list[Tensor] = []
@@ -252,21 +253,21 @@ class _Layer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The formulas as they stand, for the programs that read operations instead of running them."""
         shares = self.input_conv(sequence.flatten(0, 1)).unflatten(0, sequence.shape[:2])
-        ones = [1] * (sequence.dim() - 3)
+        ones = [1] * (sequence.dim() - 3)  # lists are added below: TorchScript knows no unpacking
         outputs: list[Tensor] = []
         peephole = self.peephole
         for time in range(sequence.shape[1]):
             i, f, g, o = (shares[:, time] + self.hidden_conv(hidden)).chunk(4, 1)
             if peephole is not None:
-                w = peephole.view([3, -1] + ones)
+                w = peephole.view([3, -1] + ones)  # noqa: RUF005
                 i, f = i + w[0] * cell, f + w[1] * cell
             new_cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
             if peephole is not None:
-                o = o + peephole.view([3, -1] + ones)[2] * new_cell
+                o = o + peephole.view([3, -1] + ones)[2] * new_cell  # noqa: RUF005
             o = o.sigmoid()
             new_hidden = o * new_cell.tanh()
             if mask is not None:
-                seen = mask[:, time].view([-1, 1] + ones)
+                seen = mask[:, time].view([-1, 1] + ones)  # noqa: RUF005
                 new_hidden, new_cell = torch.where(seen, new_hidden, hidden), torch.where(seen, new_cell, cell)
             hidden, cell = new_hidden, new_cell
             outputs.append(o if self.gate else hidden)
