@@ -17,6 +17,7 @@ from .evolve import Evolution, Observation, evolve
 from .grid import ArctanStep, Block, CosineStep, Grid
 from .legendre import LegendreFit, legendre_level_set
 from .local_intensity_clustering import LocalIntensityClustering, local_intensity_clustering
+from .otsu_drlse import OtsuDRLSE
 from .refiner import LevelSetRefiner
 from .shape_prior import Alignment, ShapePrior, ShapeState
 
@@ -36,6 +37,7 @@ __all__ = [
     "LevelSetRefiner",
     "LocalIntensityClustering",
     "Observation",
+    "OtsuDRLSE",
     "ProbabilityFit",
     "RegionFit",
     "RegionMeans",

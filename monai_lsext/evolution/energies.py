@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from monai.networks.layers import GaussianFilter
 from torch import Tensor
 
-from monai_lsext.evolution.grid import Block, Grid, check_spacing, replicate
+from monai_lsext.evolution.grid import Block, Grid, check_spacing, inner, replicate
 
 __all__ = [
     "Area",
@@ -265,12 +266,11 @@ def edge_indicator(image: Tensor, sigma: float = 0.0, spacing: Sequence[float] |
     steps = check_spacing(spacing, image.ndim - 2)
     if sigma > 0:
         margin = int(4 * sigma + 0.5)
-        padded = torch.nn.functional.pad(image, (margin, margin) * len(steps), mode="replicate")
+        padded = F.pad(image, (margin, margin) * len(steps), mode="replicate")
         smooth = GaussianFilter(len(steps), sigma).to(image)(padded)
-        image = smooth[(..., *[slice(margin, -margin)] * len(steps))]
+        image = F.pad(smooth, (-margin, -margin) * len(steps))
     gradients = torch.gradient(replicate(image), spacing=list(steps), dim=list(range(2, image.ndim)))
-    inside = (..., *[slice(1, -1)] * len(steps))
-    squared = torch.stack([gradient[inside].square() for gradient in gradients]).sum(0)
+    squared = torch.stack([inner(gradient).square() for gradient in gradients]).sum(0)
     return 1 / (1 + squared.sum(1, keepdim=True))
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from monai_lsext.evolution.energies import EnergyTerm, Flow
+from monai_lsext.evolution.energies import EnergyTerm
 from monai_lsext.evolution.grid import ArctanStep, Block, Grid, Region, StepFunction, check_spacing, inner, replicate
 
 __all__ = ["Evolution", "Observation", "evolve"]
@@ -111,7 +112,7 @@ def evolve(
     states: tuple[Any, ...] = (None,) * len(terms)
     for iteration in range(num_iter + 1):
         previous = states
-        states = tuple(term.update(run.phi, state, grid) for term, state in zip(terms, states, strict=True))
+        states = run.update(states)
         if tol > 0 and iteration > 0:
             states = _select(active, states, previous)
         if callback is not None:
@@ -131,14 +132,17 @@ class _Functional:
     def __init__(self, phi: Tensor, terms: Sequence[EnergyTerm], grid: Grid, step: float) -> None:
         self.phi, self.terms, self.grid, self.step = phi, terms, grid, step
 
+    def update(self, states: tuple[Any, ...]) -> tuple[Any, ...]:
+        return _updated(self.phi, self.terms, states, self.grid)
+
     def advance(self, states: tuple[Any, ...], active: Tensor | None) -> Tensor | None:
-        old, region = self.phi, self.grid.regions[0]
-        new = _moved(Block(replicate(old), region, self.grid), self.terms, states, self.step)
+        old = self.phi
+        new = _moved(replicate(old), self.grid.regions[0], self.grid, self.terms, states, self.step)
         if active is None:
             self.phi = new
             return None
         self.phi = torch.where(_over_space(active, new), new, old)
-        return (new - old).detach().abs().flatten(1).mean(1)
+        return _change(new.detach(), old.detach()) / old[0].numel()
 
 
 class _Buffered:
@@ -148,77 +152,101 @@ class _Buffered:
         self.old = replicate(phi.detach())
         self.new = torch.empty_like(self.old)
         self.terms, self.grid, self.step = terms, grid, step
-        self.move = torch.compile(_moved, dynamic=False) if compiled else _moved
+        functions = (_updated, _moved, _change)
+        self._updated, self._moved, self._change = map(_fused, functions) if compiled else functions
 
     @property
     def phi(self) -> Tensor:
         """A view that the next step overwrites."""
         return inner(self.old)
 
+    @torch.no_grad()
+    def update(self, states: tuple[Any, ...]) -> tuple[Any, ...]:
+        return self._updated(self.phi, self.terms, states, self.grid)
+
+    @torch.no_grad()
     def advance(self, states: tuple[Any, ...], active: Tensor | None) -> Tensor | None:
         going = [True] * len(self.old) if active is None else active.tolist()
-        changes = []
-        with torch.no_grad():
-            _continue_evenly(self.old)
-            old, new = inner(self.old), inner(self.new)
-            for region in self.grid.regions:
-                if any(going[region.items]):
-                    block = Block(region.window(self.old), region, self.grid)
-                    self.move(block, self.terms, states, self.step, region.of(new))
-                if active is not None:
-                    changes.append(self._settle(region, region.of(old), region.of(new), going[region.items]))
-        self.old, self.new = self.new, self.old
-        if active is None:
-            return None
         total = self.old.new_zeros(len(self.old))
-        for region, change in zip(self.grid.regions, changes, strict=True):
-            total[region.items] += change
-        return total / old[0].numel()
+        _continue_evenly(self.old)
+        for region in self.grid.regions:
+            old, new = region.of(inner(self.old)), region.of(inner(self.new))
+            if any(going[region.items]):
+                self._moved(region.window(self.old), region, self.grid, self.terms, states, self.step, new)
+            if active is not None:
+                for index, goes in enumerate(going[region.items]):
+                    if not goes:
+                        new[index] = old[index]
+                total[region.items] += self._change(new, old)
+        self.old, self.new = self.new, self.old
+        return None if active is None else total / old[0].numel()
 
-    @staticmethod
-    def _settle(region: Region, old: Tensor, new: Tensor, going: list[bool]) -> Tensor:
-        """Sum of |change| of each item; ended items keep their phi."""
-        for index, goes in enumerate(going):
-            if not goes:
-                new[index] = old[index]
-        return (new - old).abs_().flatten(1).sum(1)
+
+@functools.cache
+def _fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function compiled, once for the process and each shape."""
+    return torch.compile(function, dynamic=False)  # strides known: half the time of a kernel for any shape
+
+
+def _updated(phi: Tensor, terms: Sequence[EnergyTerm], states: tuple[Any, ...], grid: Grid) -> tuple[Any, ...]:
+    return tuple(term.update(phi, state, grid) for term, state in zip(terms, states, strict=True))
+
+
+def _change(new: Tensor, old: Tensor) -> Tensor:
+    """Sum of |change| of each item."""
+    return (new - old).abs_().flatten(1).sum(1)
 
 
 def _moved(
-    block: Block, terms: Sequence[EnergyTerm], states: tuple[Any, ...], step: float, out: Tensor | None = None
+    window: Tensor,
+    region: Region,
+    grid: Grid,
+    terms: Sequence[EnergyTerm],
+    states: tuple[Any, ...],
+    step: float,
+    out: Tensor | None = None,
 ) -> Tensor:
-    """phi of the block after one step."""
+    """phi of the region after one step."""
+    block = Block(window, region, grid)
     flows = [term.flow(block, state) for term, state in zip(terms, states, strict=True)]
     contour, plain = ([flow for flow in flows if flow.on_contour == wanted] for wanted in (True, False))
-    profile, phi = block.grid.step, block.phi
-    value, stiffness = _summed(contour)
+    profile, phi = grid.step, block.phi
+    value = _weighted_sum([(flow.value, flow.weight) for flow in contour])
+    stiff = [(flow.stiffness, flow.weight) for flow in contour if flow.stiffness is not None]
     if isinstance(profile, ArctanStep) and not plain and value is not None:
         # numerator and denominator times (eps**2 + phi**2): no delta to compute
         factor, denominator = step * profile.height * profile.eps, profile.denominator(phi)
-        if stiffness is not None:
-            denominator = torch.add(denominator, stiffness, alpha=factor)
-        return torch.addcdiv(phi, value.expand_as(phi), denominator, value=factor, out=out)
+        for stiffness, weight in stiff:
+            denominator = denominator.add_(stiffness, alpha=factor * weight)
+        return _quotient_added(phi, value, denominator, factor, out)
     delta = profile.dirac(phi)
-    plain_value, plain_stiffness = _summed(plain)
-    v = _total(plain_value, None if value is None else delta * value)
-    s = _total(plain_stiffness, None if stiffness is None else delta * stiffness)
+    stiffness = _weighted_sum(stiff)
+    v = _total(_weighted_sum([(flow.value, flow.weight) for flow in plain]), None if value is None else delta * value)
+    s = _total(
+        _weighted_sum([(flow.stiffness, flow.weight) for flow in plain if flow.stiffness is not None]),
+        None if stiffness is None else delta * stiffness,
+    )
     assert v is not None
     denominator = torch.ones_like(phi) if s is None else s.mul(step).add_(1)
-    return torch.addcdiv(phi, v.expand_as(phi), denominator, value=step, out=out)
+    return _quotient_added(phi, v, denominator, step, out)
 
 
-def _summed(flows: list[Flow]) -> tuple[Tensor | None, Tensor | None]:
-    stiff = [(flow.stiffness, flow.weight) for flow in flows if flow.stiffness is not None]
-    return _weighted_sum([(flow.value, flow.weight) for flow in flows]), _weighted_sum(stiff)
+def _quotient_added(phi: Tensor, value: Tensor, denominator: Tensor, factor: float, out: Tensor | None) -> Tensor:
+    """``phi + factor * value / denominator``."""
+    if out is None or torch.compiler.is_compiling():  # a compiler takes no strided `out`, and fuses the copy
+        moved = torch.addcdiv(phi, value.expand_as(phi), denominator, value=factor)
+        return moved if out is None else out.copy_(moved)
+    return torch.addcdiv(phi, value.expand_as(phi), denominator, value=factor, out=out)
 
 
-def _weighted_sum(parts: Iterable[tuple[Tensor, float]]) -> Tensor | None:
+def _weighted_sum(parts: list[tuple[Tensor, float]]) -> Tensor | None:
+    """None of no parts; those of weight 1 first, which need no product."""
     total: Tensor | None = None
-    for value, weight in sorted(parts, key=lambda part: part[1] != 1):  # a part of weight 1 first: no product
-        if total is None:
-            total = value if weight == 1 else value * weight
+    for value, weight in [part for part in parts if part[1] == 1] + [part for part in parts if part[1] != 1]:
+        if total is None and weight == 1:
+            total = value
         else:
-            total = torch.add(total, value, alpha=weight)
+            total = weight * value if total is None else torch.add(total, value, alpha=weight)
     return total
 
 
@@ -262,7 +290,7 @@ def _over_space(active: Tensor, like: Tensor) -> Tensor:
 
 
 def _tensors(phi: Tensor, terms: Sequence[EnergyTerm]) -> list[Tensor]:
-    return [phi, *(cast(Tensor, x) for term in terms for x in vars(term).values() if isinstance(x, Tensor))]
+    return [phi, *(x for term in terms for x in vars(term).values() if isinstance(x, Tensor))]
 
 
 def _check(phi: Tensor, terms: Sequence[EnergyTerm], num_iter: int, step: float, tol: float, eps: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,8 @@ __all__ = ["ArctanStep", "Block", "CosineStep", "Grid", "Region", "StepFunction"
 
 # points of one block on a CPU: its arrays stay in the cache, and the calls of torch's operators still cost little
 _BLOCK_POINTS = 1 << 17
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Grid:
     in_blocks: bool
     one_sided: bool = False
 
-    @cached_property
+    @property
     def regions(self) -> list[Region]:
         """Blocks that cover the batch: several small items, or some rows of a large one."""
         batch, rows = self.shape[0], self.shape[2]
@@ -173,52 +175,61 @@ class Block:
         self.window = window
         self.region = region
         self.grid = grid
+        self.phi = inner(window)
         self._dims = range(window.ndim - 2)
+        self._share = 1.0 if grid.one_sided else 0.5
+        self._made: dict[str, list[Any]] = {}
 
-    @cached_property
-    def phi(self) -> Tensor:
-        """phi of the region itself."""
-        return inner(self.window)
+    def _once(self, name: str, make: Callable[[], list[_T]]) -> list[_T]:
+        # functools.cached_property holds a lock, which torch.compile cannot trace
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
-    @cached_property
+    @property
     def differences(self) -> list[Tensor]:
         """phi[x + 1] - phi[x] along each axis, one more than the region has points there."""
-        steps = []
-        for axis in self._dims:
-            line = inner(self.window, keep=(axis,))
-            size = line.shape[axis + 2] - 1
-            steps.append(line.narrow(axis + 2, 1, size) - line.narrow(axis + 2, 0, size))
-        return steps
+        return self._once("differences", self._differences)
 
-    @cached_property
-    def central_squares(self) -> list[Tensor]:
-        """Squared central difference along each axis, plus a share of eps; the other axes keep their margin."""
-        share = self.window.new_tensor(self.grid.eps / max(1, len(self._dims) - 1))
-        squares = []
+    def _differences(self) -> list[Tensor]:
+        pairs = [_ends(inner(self.window, keep=(axis,)), axis) for axis in self._dims]
+        return [ahead - behind for behind, ahead in pairs]
+
+    @property
+    def _shares(self) -> list[Tensor]:
+        """Part that one point has in the mean of the squared central difference along each axis, with that of eps."""
+        return self._once("shares", self._make_shares)
+
+    def _make_shares(self) -> list[Tensor]:
+        shares = []
+        eps = self.window.new_tensor(self._share * self.grid.eps / max(1, len(self._dims) - 1))
         for axis, h in enumerate(self.grid.spacing):
             size = self.window.shape[axis + 2] - 2
             double = self.window.narrow(axis + 2, 2, size) - self.window.narrow(axis + 2, 0, size)
-            squares.append(torch.addcmul(share, double, double, value=0.25 / h**2))
-        return squares
+            shares.append(torch.addcmul(eps, double, double, value=0.25 * self._share / h**2))
+        return shares
 
-    @cached_property
+    @property
     def face_squares(self) -> list[tuple[Tensor, ...]]:
         """Squared gradient, plus eps, on all faces along each axis; one-sided: on those behind and ahead."""
+        return self._once("face_squares", self._face_squares)
+
+    def _face_squares(self) -> list[tuple[Tensor, ...]]:
         squares: list[tuple[Tensor, ...]] = []
         for axis, (step, h) in enumerate(zip(self.differences, self.grid.spacing, strict=True)):
-            others = [other for other in self._dims if other != axis]
-            across = _sum([inner(self.central_squares[other], keep=(axis, other)) for other in others])
+            across = _sum([inner(self._shares[other], keep=(axis, other)) for other in self._dims if other != axis])
             if self.grid.one_sided:
                 own = across.narrow(axis + 2, 1, across.shape[axis + 2] - 2)
                 squares.append(tuple(torch.addcmul(own, d, d, value=1 / h**2) for d in _ends(step, axis)))
             else:
-                left, right = _ends(across, axis)
-                squares.append((torch.addcmul(left + right, step, step, value=2 / h**2).mul_(0.5),))
+                behind, ahead = _ends(across, axis)
+                squares.append(((behind + ahead).addcmul_(step, step, value=1 / h**2),))
         return squares
 
     def gradient_magnitude(self) -> Tensor:
         """|grad phi| by central differences."""
-        return _sum([inner(square, keep=(axis,)) for axis, square in enumerate(self.central_squares)]).sqrt()
+        squares = _sum([inner(share, keep=(axis,)) for axis, share in enumerate(self._shares)])
+        return (squares / self._share).sqrt()
 
     def divergence(self, coefficient: Callable[[Tensor], Tensor], edge: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``div(edge * c * grad phi)``, and the sum of the ``edge * c`` that phi(x) itself has in it.
@@ -230,16 +241,25 @@ class Block:
         value = stiffness = None
         for axis, h in enumerate(self.grid.spacing):
             faces = [coefficient(square) for square in self.face_squares[axis]]
-            sides = list(_ends(faces[0], axis) if len(faces) == 1 else faces)
+            weight = 1 / h**2
             if edge is not None:
-                line = inner(self.region.window(edge), keep=(axis,))
-                sides = [c * g for c, g in zip(sides, _ends(sum(_ends(line, axis)) * 0.5, axis), strict=True)]
-            for c, step, scale in zip(sides, _ends(self.differences[axis], axis), (-1 / h**2, 1 / h**2), strict=True):
-                if value is None or stiffness is None:
-                    value, stiffness = c * step * scale, c * abs(scale)
-                else:
-                    value.addcmul_(c, step, value=scale)
-                    stiffness.add_(c, alpha=abs(scale))
+                behind, ahead = _ends(inner(self.region.window(edge), keep=(axis,)), axis)
+                mean = (behind + ahead) * (0.5 * weight)
+                faces = [c * g for c, g in zip(faces, (mean,) if len(faces) == 1 else _ends(mean, axis), strict=True)]
+            elif weight != 1:
+                faces = [c * weight for c in faces]
+            step = self.differences[axis]
+            if len(faces) == 1:
+                back, front = _ends(faces[0] * step, axis)
+                c_back, c_front = _ends(faces[0], axis)
+            else:
+                c_back, c_front = faces
+                back, front = (c * d for c, d in zip(faces, _ends(step, axis), strict=True))
+            if value is None or stiffness is None:
+                value, stiffness = front - back, c_back + c_front
+            else:
+                value.add_(front).sub_(back)
+                stiffness.add_(c_back).add_(c_front)
         assert value is not None
         assert stiffness is not None
         return value, stiffness

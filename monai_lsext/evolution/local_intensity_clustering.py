@@ -71,9 +71,9 @@ class LocalIntensityClustering(EnergyTerm):
         c1, c2 = self._means(bias, shares)
         bias = self._bias((c1, c2), shares)
         smooth, smooth2 = self._smooth(bias), self._smooth(bias.square())
+        square = self.image.square() * self.window
         costs = [
-            self.image.square() * self.window - 2 * _spread(c, phi) * self.image * smooth + _spread(c, phi) ** 2 * smooth2
-            for c in (c1, c2)
+            square - 2 * c * self.image * smooth + c.square() * smooth2 for c in (_spread(c, phi) for c in (c1, c2))
         ]
         return LocalClusters(c1, c2, bias, *costs)
 

@@ -131,5 +131,7 @@ def start_from_probability(probability: Tensor, spacing: Sequence[float] | None 
     share = inside.flatten(1).float().mean(1)
     mixed = (share > 0) & (share < 1)
     if mixed.any():
-        phi[mixed] = signed_distance(inside[mixed], steps).to(phi.dtype)
+        # a single slice is doubled: a distance needs two points along each axis
+        thick = inside[mixed].repeat(1, 1, *[2 if size == 1 else 1 for size in inside.shape[2:]])
+        phi[mixed] = signed_distance(thick, steps)[(..., *map(slice, inside.shape[2:]))].to(phi.dtype)
     return phi

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_lsext.evolution.energies import EnergyTerm, Flow, check_not_negative
-from monai_lsext.evolution.grid import Block, Grid, replicate
+from monai_lsext.evolution.grid import Block, Grid, inner, replicate
 
 __all__ = ["Alignment", "ShapePrior", "ShapeState"]
 
@@ -104,8 +104,7 @@ class ShapePrior(EnergyTerm):
         if prior.ndim != phi.ndim or len(prior) not in (1, len(phi)):
             raise ValueError(f"`prior` {tuple(prior.shape)} does not fit phi {tuple(phi.shape)}")
         gradients = torch.gradient(replicate(prior), spacing=list(grid.spacing), dim=axes)
-        inside = (..., *[slice(1, -1)] * len(axes))
-        field = torch.cat([prior, *[gradient[inside] for gradient in gradients]], dim=1)
+        field = torch.cat([prior, *[inner(gradient) for gradient in gradients]], dim=1)
         return field.expand(len(phi), *field.shape[1:])
 
     def _start(self, phi: Tensor, field: Tensor, x: Tensor, weights: Tensor, grid: Grid) -> Alignment:

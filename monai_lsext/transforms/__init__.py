@@ -5,6 +5,7 @@ from .in_plane_resize import ResizeInPlane, ResizeInPlaned
 from .initial_level_set import InitialLevelSet, InitialLevelSetd
 from .label_checks import CheckLabeld
 from .last_step import LastStep, LastStepd
+from .number_components import NumberComponentsd
 from .object_centre import ObjectCentred
 from .level_set_refined import LevelSetRefine, LevelSetRefined
 from .optic_disc_finder import Circle, find_optic_disc
@@ -21,6 +22,7 @@ __all__ = [
     "InitialLevelSetd",
     "LastStep",
     "LastStepd",
+    "NumberComponentsd",
     "ObjectCentred",
     "LevelSetRefine",
     "LevelSetRefined",

@@ -54,7 +54,9 @@ class LevelSetRefine(Transform):
             raise ValueError(f"a probability map must have shape [C, H, W] or [C, H, W, D], got {tuple(maps.shape)}")
         low, high = float(maps.min()), float(maps.max())
         if low < 0 or high > 1:
-            raise ValueError(f"a probability map must lie within 0 to 1, got {low:.3g} to {high:.3g}: activate it before")
+            raise ValueError(
+                f"a probability map must lie within 0 to 1, got {low:.3g} to {high:.3g}; activate it first"
+            )
         picture = None if image is None else convert_to_tensor(image, dtype=torch.float32, track_meta=False)
         spacing = _relative_spacing(probability, maps.ndim - 1)
         first = 1 if self.background and len(maps) > 1 else 0
@@ -67,10 +69,12 @@ class LevelSetRefine(Transform):
     def _refined(self, channel: Tensor, image: Tensor | None, spacing: Sequence[float]) -> Tensor:
         """One channel [1, \\*S]."""
         result = torch.zeros_like(channel)
-        start, end = generate_spatial_bounding_box(channel, lambda x: x > _SOME_PROBABILITY, margin=_MARGIN_PX)
-        box = (slice(None), *[slice(a, max(b, a)) for a, b in zip(start, end, strict=True)])
+        start, end = generate_spatial_bounding_box(
+            channel, lambda x: x > _SOME_PROBABILITY, margin=_MARGIN_PX, allow_smaller=True
+        )
+        box = (slice(None), *[slice(a, b) for a, b in zip(start, end, strict=True)])
         part = channel[box]
-        if part.numel() and min(part.shape[1:]) > 1:
+        if part.numel():
             phi = self.refiner(part[None], None if image is None else image[box][None], spacing)
             result[box] = ArctanStep().heaviside(phi[0])
         return result

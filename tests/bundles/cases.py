@@ -87,10 +87,9 @@ CASES = {
             images="images/*.nii.gz",
             parameters=71_862,
             evaluated={"dice": 1, "s2s_mm": 1, "volume_error_ml": 1},
-            test_items=2,
-            num=6,
-            tiny={"spacing_mm": "[8,8,8]", "roi_size": "[16,12,8]"},
-            tiny_inference={"spacing_mm": "[8,8,8]", "roi_size": "[16,12,8]"},
+            test_items=4,
+            tiny={"spacing_mm": "[4,4,4]", "roi_size": "[32,32,16]", "label_values": "[1]"},
+            tiny_inference={"spacing_mm": "[4,4,4]", "roi_size": "[32,32,16]"},
             variants={"basicunet3d": "final_conv", "hippocampus": None, "shifted_ensemble": None},
         ),
     )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +21,9 @@ from PIL import Image
 from scipy.ndimage import label as components
 from torch import Tensor
 
+from monai_lsext.apps.predict import predict
 from monai_lsext.data.datalists import nuclei_datalist
-from monai_lsext.data.phantoms import nuclei_phantom
+from monai_lsext.data.phantoms import nuclei_phantom, write_nuclei_phantoms
 from monai_lsext.losses import MultiStepLoss
 from monai_lsext.networks.nets import RACENet
 
@@ -28,9 +34,13 @@ def dice(first: Tensor, second: Tensor) -> float:
     return float(2 * (first & second).sum() / (first.sum() + second.sum()))
 
 
+def flags(options: dict[str, Any]) -> list[str]:
+    return [part for key, value in options.items() for part in (f"--{key}", str(value))]
+
+
 def discs(centres: list[list[float]], radius_px: float) -> Tensor:
     """Mask [1, 64, 64] of discs."""
-    y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     return torch.stack([torch.hypot(y - cy, x - cx) <= radius_px for cy, cx in centres]).any(0)[None]
 
 
@@ -147,3 +157,36 @@ def test_any_size_gives_a_mask_of_that_size(
     mask = masks_of(parts, image[:, : size[0], : size[1]])
     assert mask.shape == (1, *size)
     assert dice(mask, label[:, : size[0], : size[1]] > 0) >= 0.75
+
+
+def test_instances_of_both_commands_are_the_same(
+    tmp_path: Path, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    Image.fromarray(nuclei_phantom(0, (96, 160)).image).save(tmp_path / "tissue.png")
+    files = {"config_file": CONFIGS / "inference.yaml", "bundle_root": CONFIGS.parent}
+    options = {**files, "dataset_dir": tmp_path / "tissue.png", "output_dir": tmp_path / "inference"}
+    run([sys.executable, "-m", "monai.bundle", "run", *flags(options)])
+    assert predict(str(CONFIGS.parent), str(tmp_path / "tissue.png"), str(tmp_path / "predict")) == 0
+    pictures = [Image.open(tmp_path / folder / "tissue_instances.png") for folder in ("inference", "predict")]
+    assert [picture.mode for picture in pictures] == ["I;16", "I;16"]
+    inference, predicted = (np.asarray(picture).astype(int) for picture in pictures)
+    mask = np.asarray(Image.open(tmp_path / "inference" / "tissue_seg.png"))
+    assert inference.max() == components(mask)[1] > 3
+    np.testing.assert_array_equal(inference, predicted)
+    features = json.loads((tmp_path / "predict" / "tissue_contours.geojson").read_text())["features"]
+    areas = {feature["properties"]["instance_id"]: feature["properties"]["area_px"] for feature in features}
+    assert areas == dict(enumerate(np.bincount(inference.ravel())[1:].tolist(), 1))
+
+
+def test_the_classical_rival_is_evaluated_without_training(
+    tmp_path: Path, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    data = write_nuclei_phantoms(tmp_path / "data", num=4, num_test=2, size=(64, 96))
+    names = ("train", "evaluate", "variants/drlse")
+    files = "[" + ",".join(f"'{CONFIGS / name}.yaml'" for name in names) + "]"
+    options = {"bundle_root": CONFIGS.parent, "dataset_dir": data, "output_dir": tmp_path, "network_def#channel": 0}
+    run([sys.executable, "-m", "monai.bundle", "run", "--config_file", files, *flags(options)])
+    with open(tmp_path / "evaluation" / "f1_raw.csv", newline="") as stream:
+        scores = {Path(row["filename"]).stem: float(row["class0"]) for row in csv.DictReader(stream)}
+    assert sorted(scores) == ["phantom_0002", "phantom_0003"]
+    assert min(scores.values()) > 0.4

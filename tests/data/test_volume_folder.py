@@ -77,6 +77,14 @@ def test_index_gives_order_cases_and_the_last_third_as_test(tmp_path: Path) -> N
     assert names(volume_folder_datalist(tmp_path, "test")) == [f"hippocampus_{i:03d}" for i in order[4:]]
 
 
+def test_split_of_the_index_takes_the_whole_patient(tmp_path: Path) -> None:
+    folder(tmp_path, list("abcde"))
+    rows = [("a", "p", "test"), ("b", "q", "train"), ("c", "p", "train"), ("d", "r", "train"), ("e", "s", "test")]
+    index(tmp_path, [dict(zip(("case", "patient", "split"), row, strict=True)) for row in rows])
+    assert names(volume_folder_datalist(tmp_path, "test")) == ["a", "c", "e"]
+    assert names(volume_folder_datalist(tmp_path, "all")) == ["b", "d"]
+
+
 def test_patients_of_the_index_stay_together(tmp_path: Path) -> None:
     cases = [f"c{i:02d}" for i in range(24)]
     folder(tmp_path, cases)

@@ -74,12 +74,13 @@ def test_one_step_of_the_length_against_a_loop() -> None:
 @pytest.mark.parametrize("dims", [2, 3])
 def test_gradients_through_some_steps(dims: int) -> None:
     image, phi = case(dims)
-    image, phi = image[..., :5, :4].clone(), phi[..., :5, :4].clone()
+    corner = (..., *[slice(size) for size in (4, 3, 2)[:dims]])
+    image, phi = image[corner][:1].clone(), phi[corner][:1].clone()
 
     def run(phi0: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
         edge = 0.5 + 0.5 * picture
         terms = [RegionFit(picture), Length(0.2, edge), Area(0.1), DistanceRegularisation(0.1), ProbabilityFit(picture)]
-        return evolve(phi0, terms, 3, 0.5, eps=1e-2).phi
+        return evolve(phi0, terms, 2, 0.5, eps=1e-2).phi
 
     assert torch.autograd.gradcheck(run, (phi.requires_grad_(), image.requires_grad_()), atol=1e-5)
 
@@ -87,6 +88,7 @@ def test_gradients_through_some_steps(dims: int) -> None:
 @pytest.mark.parametrize("method", [LocalIntensityClustering, LegendreFit])
 def test_gradients_through_fitted_regions(method) -> None:
     image, phi = case(batch=1)
+    image, phi = image[..., :5, :4].clone(), phi[..., :5, :4].clone()
 
     def run(phi0: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
         return evolve(phi0, [method(picture, 1)], 2, 0.5).phi

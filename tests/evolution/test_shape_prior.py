@@ -97,7 +97,7 @@ def test_weights_pull_the_contour_to_the_shape() -> None:
     phi = signed_distance(((x / 14) ** 2 + (y / 9) ** 2 < 1)[None, None])
     prior = initial_level_set("disk", (40, 40)) - 8
     energies = []
-    evolve(phi, [ShapePrior(prior)], 30, 0.2, callback=lambda seen: energies.append(float(seen.energy)))
+    evolve(phi, [ShapePrior(prior)], 50, 1.0, callback=lambda seen: energies.append(float(seen.energy)))
     assert energies[-1] < 0.05 * energies[0]
 
 

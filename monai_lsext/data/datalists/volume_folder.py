@@ -26,15 +26,15 @@ def volume_folder_cases(folder: str | Path) -> ListedCases:
     """Pairs of ``images/<case>.nii.gz`` and ``labels/<case>.nii.gz``, and what was left out and why.
 
     An ``index.csv`` beside them with a column ``case`` (the file's name, or what follows its last ``_``) gives the
-    order and the cases to use, a column ``patient`` whose they are; else the order is that of the names, and every
-    case is a patient of its own. Left out is what has no image or no label, cannot be read, is no volume, or whose
-    image and label have different sizes or places (affines).
+    order and the cases to use, a column ``patient`` whose they are, a column ``split`` which are for testing. Without
+    it the order is that of the names, and every case is a patient of its own. Left out is what has no image or no
+    label, cannot be read, is no volume, or whose image and label have different sizes or places (affines).
 
     Args:
         folder: has ``images`` and ``labels``; other than NIfTI files are ignored.
 
     Returns:
-        items {"image", "label", "case", "patient"}.
+        items {"image", "label", "case", "patient"}, and "split" where the index has it.
 
     Raises:
         FileNotFoundError: for a missing folder, or when no case is left, with the reasons.
@@ -42,21 +42,23 @@ def volume_folder_cases(folder: str | Path) -> ListedCases:
     root = Path(folder)
     images, labels = _by_case(root / "images"), _by_case(root / "labels")
     order = sorted(set(images) | set(labels))
-    patients: dict[str, str] = {}
+    rows: dict[str, dict[str, str]] = {}
     left_out: dict[str, str] = {}
     if index_has(root, ["case"]):
         short = {name.rsplit("_", 1)[-1]: name for name in order}
-        listed = {short.get(row["case"], row["case"]): row.get("patient") or "" for row in index_rows(root)}
-        left_out = {case: "not in index.csv" for case in order if case not in listed}
-        order, patients = list(listed), {case: patient for case, patient in listed.items() if patient}
+        rows = {short.get(row["case"], row["case"]): row for row in index_rows(root)}
+        left_out = {case: "not in index.csv" for case in order if case not in rows}
+        order = list(rows)
     items = []
     for case in order:
         reason = _fault(images.get(case), labels.get(case))
         if reason:
             left_out[case] = reason
         else:
-            patient = patients.get(case, case)
-            items.append({"image": str(images[case]), "label": str(labels[case]), "case": case, "patient": patient})
+            row = rows.get(case, {})
+            known = {"case": case, "patient": row.get("patient") or case}
+            split = {"split": row["split"]} if "split" in row else {}
+            items.append({"image": str(images[case]), "label": str(labels[case]), **known, **split})
     cases = ListedCases(items, left_out)
     if not items:
         raise FileNotFoundError(f"{root} holds no volume with its label: {cases.summary()}")
@@ -78,7 +80,8 @@ def volume_folder_datalist(
 
     - the folder ``validation``, ``testing`` or ``test`` where there is one beside ``training``, as in the 2018 atrial
       challenge;
-    - else the last third of the patients of ``index.csv``;
+    - else the patients of whom ``index.csv`` has a case with ``test`` in its column ``split``;
+    - else, where it has no such column, the last third of its patients;
     - else a fifth of the patients, drawn once, the same for every ``seed``;
     - with ``test_fold`` that fold of all patients, for cross-validation.
 
@@ -131,6 +134,9 @@ def _split(root: Path) -> tuple[list[list[dict[str, Any]]], list[list[dict[str, 
         return rest, test
     patients = _patients(root)
     if index_has(root, ["case"]):
+        if index_has(root, ["split"]):
+            test = [group for group in patients if any(item["split"] == "test" for item in group)]
+            return [group for group in patients if group not in test], test
         cut = len(patients) - len(patients) // 3
         return patients[:cut], patients[cut:]
     rest, test = partition_dataset(patients, ratios=[0.8, 0.2], shuffle=True)

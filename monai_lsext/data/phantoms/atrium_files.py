@@ -15,11 +15,11 @@ from .whole_folder import checked_num_test, whole_folder
 
 __all__ = ["write_atrium_phantoms"]
 
-COLUMNS = ("case", "volume_ml")
+COLUMNS = ("case", "split", "volume_ml")
 
 
-def write_atrium_phantoms(output_dir: str | Path, num: int = 12, seed: int = 0) -> Path:
-    """Write ``images/<case>.nii.gz``, ``labels/<case>.nii.gz`` and ``index.csv``, whose last third is for testing.
+def write_atrium_phantoms(output_dir: str | Path, num: int = 12, seed: int = 0, num_test: int | None = None) -> Path:
+    """Write ``images/<case>.nii.gz``, ``labels/<case>.nii.gz`` and ``index.csv``.
 
     The folder appears only when all is written. Case i is drawn with a seed made of ``seed`` and i, so that a
     longer list begins with the same volumes.
@@ -28,6 +28,7 @@ def write_atrium_phantoms(output_dir: str | Path, num: int = 12, seed: int = 0) 
         output_dir: a new or empty folder.
         num: number of cases, >= 2.
         seed: seed of the whole set, >= 0.
+        num_test: the last cases have the split ``test``, the others ``train``; default a third.
 
     Returns:
         the folder.
@@ -35,7 +36,7 @@ def write_atrium_phantoms(output_dir: str | Path, num: int = 12, seed: int = 0) 
     Raises:
         ValueError: for a folder that holds something, or a number out of range.
     """
-    checked_num_test(num, seed, None)
+    num_test = checked_num_test(num, seed, num_test)
     with whole_folder(output_dir) as folder:
         rows = []
         for index in trange(num, desc="atrium phantoms", disable=None):
@@ -43,7 +44,8 @@ def write_atrium_phantoms(output_dir: str | Path, num: int = 12, seed: int = 0) 
             affine = np.diag([phantom.spacing_mm] * 3 + [1.0])
             _save(folder / "images", case, phantom.image, affine)
             _save(folder / "labels", case, phantom.label, affine)
-            rows.append((case, round(float(phantom.label.sum()) * phantom.spacing_mm**3 / 1000, 2)))
+            split = "test" if index >= num - num_test else "train"
+            rows.append((case, split, round(float(phantom.label.sum()) * phantom.spacing_mm**3 / 1000, 2)))
         with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
     return Path(output_dir)

@@ -110,8 +110,8 @@ class ImagePyramidCNN(nn.Module):
         ]
         if self.in_phases:
             weight, bias = _parameters(self.filters[-1])
-            shares = self._by_phases(to_phases(levels[-1]), weight[:, : self.in_channels], weight[:, :0])
-            projected.append(torch.stack([share + bias.view(-1, 1, 1, 1) for share in shares]))
+            shares = self._by_phases(to_phases(levels[-1]), weight[:, : self.in_channels], weight[:, :0], bias)
+            projected.append(torch.stack(list(shares)))
         return projected
 
     def forward(self, projected: list[Tensor], phi: Tensor | None = None) -> Tensor:
@@ -144,13 +144,15 @@ class ImagePyramidCNN(nn.Module):
             ]
         )
 
-    def _by_phases(self, coarse: Tensor, fine_weight: Tensor, upsampled_weight: Tensor) -> Iterator[Tensor]:
-        """Each phase of the finest filters, without bias."""
+    def _by_phases(
+        self, coarse: Tensor, fine_weight: Tensor, upsampled_weight: Tensor, bias: Tensor | None = None
+    ) -> Iterator[Tensor]:
+        """Each phase of the finest filters."""
         size = fine_weight.shape[-1]
         padded = F.pad(coarse, [-(-(size // 2) // 2)] * 6)
         kernels = phase_kernels(fine_weight, upsampled_weight, cast(Tensor, self.folding))
         for phase, kernel in zip(PHASES, kernels.unbind(), strict=True):
-            yield convolve3d(phase_window(padded, phase, size), kernel)
+            yield convolve3d(phase_window(padded, phase, size), kernel, bias)
 
     def _mix(self, mixer: nn.Module, activation: Tensor) -> Tensor:
         weight, bias = _parameters(mixer)
