@@ -152,8 +152,8 @@ class _Buffered:
         self.old = replicate(phi.detach())
         self.new = torch.empty_like(self.old)
         self.terms, self.grid, self.step = terms, grid, step
-        functions = (_updated, _moved, _change)
-        self._updated, self._moved, self._change = map(_fused, functions) if compiled else functions
+        functions: list[Callable[..., Any]] = [_updated, _moved, _change]
+        self._updated, self._moved, self._change = list(map(_fused, functions)) if compiled else functions
 
     @property
     def phi(self) -> Tensor:
@@ -216,8 +216,8 @@ def _moved(
     if isinstance(profile, ArctanStep) and not plain and value is not None:
         # numerator and denominator times (eps**2 + phi**2): no delta to compute
         factor, denominator = step * profile.height * profile.eps, profile.denominator(phi)
-        for stiffness, weight in stiff:
-            denominator = denominator.add_(stiffness, alpha=factor * weight)
+        for part, weight in stiff:
+            denominator = denominator.add_(part, alpha=factor * weight)
         return _quotient_added(phi, value, denominator, factor, out)
     delta = profile.dirac(phi)
     stiffness = _weighted_sum(stiff)

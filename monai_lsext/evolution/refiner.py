@@ -133,5 +133,8 @@ def start_from_probability(probability: Tensor, spacing: Sequence[float] | None 
     if mixed.any():
         # a single slice is doubled: a distance needs two points along each axis
         thick = inside[mixed].repeat(1, 1, *[2 if size == 1 else 1 for size in inside.shape[2:]])
-        phi[mixed] = signed_distance(thick, steps)[(..., *map(slice, inside.shape[2:]))].to(phi.dtype)
+        distance = signed_distance(thick, steps).to(phi.dtype)
+        for axis in range(2, phi.ndim):
+            distance = distance.narrow(axis, 0, phi.shape[axis])
+        phi[mixed] = distance
     return phi

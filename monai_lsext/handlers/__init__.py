@@ -1,9 +1,12 @@
 """Ignite handlers that MONAI lacks: per-step metrics, schedules, resuming, pictures, distances in millimetres."""
 
+from .averaged_hausdorff import AveragedHausdorffMM
 from .best_model import BestModelSaver
 from .contour_evolution import ContourEvolutionImages
 from .epoch_seed import EpochSeed
 from .gradient_clipping import GradientClipping
+from .replay_buffer import ReplayBuffer
+from .stage_growth import StageGrowth
 from .step_metrics import StepMetricsHandler
 from .step_weight_schedule import StepWeightSchedule
 from .surface_metrics import HausdorffDistanceMM, SurfaceDistanceMM, VolumeErrorML
@@ -11,11 +14,14 @@ from .training_checkpoint import TrainingCheckpoint
 from .training_progress import TrainingProgress
 
 __all__ = [
+    "AveragedHausdorffMM",
     "BestModelSaver",
     "ContourEvolutionImages",
     "EpochSeed",
     "GradientClipping",
     "HausdorffDistanceMM",
+    "ReplayBuffer",
+    "StageGrowth",
     "StepMetricsHandler",
     "StepWeightSchedule",
     "SurfaceDistanceMM",

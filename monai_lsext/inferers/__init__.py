@@ -1,6 +1,7 @@
 """Inferers that MONAI does not have."""
 
 from .shifted_ensemble import ShiftedEnsembleInferer
+from .slice_sequence import SliceSequenceInferer
 from .slice_wise import SliceWiseInferer
 
-__all__ = ["ShiftedEnsembleInferer", "SliceWiseInferer"]
+__all__ = ["ShiftedEnsembleInferer", "SliceSequenceInferer", "SliceWiseInferer"]

@@ -5,9 +5,10 @@ from .in_plane_resize import ResizeInPlane, ResizeInPlaned
 from .initial_level_set import InitialLevelSet, InitialLevelSetd
 from .label_checks import CheckLabeld
 from .last_step import LastStep, LastStepd
+from .level_set_refined import LevelSetRefine, LevelSetRefined
+from .missing_label import FillMissingLabeld
 from .number_components import NumberComponentsd
 from .object_centre import ObjectCentred
-from .level_set_refined import LevelSetRefine, LevelSetRefined
 from .optic_disc_finder import Circle, find_optic_disc
 from .optic_disc_roi import OpticDiscROI, OpticDiscROId
 from .patch_pca_noise import PatchPCANoise, PatchPCANoised, patch_pca
@@ -18,14 +19,15 @@ __all__ = [
     "CheckImaged",
     "CheckLabeld",
     "Circle",
+    "FillMissingLabeld",
     "InitialLevelSet",
     "InitialLevelSetd",
     "LastStep",
     "LastStepd",
-    "NumberComponentsd",
-    "ObjectCentred",
     "LevelSetRefine",
     "LevelSetRefined",
+    "NumberComponentsd",
+    "ObjectCentred",
     "OpticDiscROI",
     "OpticDiscROId",
     "PatchPCANoise",

@@ -139,10 +139,10 @@ def test_a_batch_gives_what_its_items_give_alone(term: str) -> None:
         "polynomials": lambda i: LegendreFit(i, 1),
         "regions": RegionFit,
     }[term]
-    together = evolve(phi, [make(image), Length(0.05)], 30, 0.5, tol=0.02)
+    together = evolve(phi, [make(image), Length(0.05)], 50, 2.0, tol=0.01)
     assert len(set(together.iterations.tolist())) > 1
     for k in range(3):
-        alone = evolve(phi[k : k + 1], [make(image[k : k + 1]), Length(0.05)], 30, 0.5, tol=0.02)
+        alone = evolve(phi[k : k + 1], [make(image[k : k + 1]), Length(0.05)], 50, 2.0, tol=0.01)
         assert torch.allclose(alone.phi[0], together.phi[k], atol=1e-9)
         assert alone.iterations[0] == together.iterations[k]
         for mine, theirs in zip(_tensors(alone.states), _tensors(together.states), strict=True):

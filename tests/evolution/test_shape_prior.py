@@ -60,12 +60,12 @@ def _dice(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def test_a_ball_in_a_volume_and_a_prior_on_another_grid() -> None:
-    x, y, z = centred(20, 3)
-    ball = (x - 2) ** 2 + (y + 1) ** 2 + z**2 < 6**2
-    prior = signed_distance((torch.stack(centred(16, 3)).square().sum(0) < 5**2)[None, None])
+    x, y, z = centred(26, 3)
+    ball = (x - 2) ** 2 + (y + 1) ** 2 + z**2 < 9**2
+    prior = signed_distance((torch.stack(centred(22, 3)).square().sum(0) < 7.5**2)[None, None])
     end = LevelSetRefiner(20, shape=0.5, prior=prior).evolve(0.1 + 0.8 * ball.float()[None, None])
     pose = end.states[-1].alignment.of_object()
-    assert float(pose.scale) == pytest.approx(6 / 5, rel=0.05)
+    assert float(pose.scale) == pytest.approx(9 / 7.5, rel=0.05)
     assert pose.shift[0].tolist() == pytest.approx((2, -1, 0), abs=0.5)
 
 

@@ -18,7 +18,12 @@ BUNDLE = """
 imports: [$import glob]
 bundle_root: .
 dataset_dir: .
-network_def: {_target_: BasicUNet, spatial_dims: 3, in_channels: 1, out_channels: 1, features: [2, 2, 2, 2, 2, 2], norm: batch}
+network_def:
+  _target_: BasicUNet
+  spatial_dims: 3
+  out_channels: 1
+  features: [2, 2, 2, 2, 2, 2]
+  norm: batch
 preprocessing:
   _target_: Compose
   transforms:

@@ -1,5 +1,6 @@
 """Layers that MONAI lacks: level-set geometry, image-pyramid CNN, star pattern, dynamic-programming snake, ConvLSTM."""
 
+from .averaged_hausdorff import averaged_hausdorff_distance
 from .contour_likelihood import contour_log_partition, contour_marginals, contour_negative_log_likelihood
 from .contour_raster import polygon_signed_distance
 from .conv_lstm import BidirectionalConvLSTM, ConvLSTM
@@ -22,6 +23,7 @@ __all__ = [
     "ImagePyramidCNN",
     "InitialLevelSet",
     "StarPattern",
+    "averaged_hausdorff_distance",
     "contour_log_partition",
     "contour_marginals",
     "contour_negative_log_likelihood",

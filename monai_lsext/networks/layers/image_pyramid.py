@@ -92,6 +92,17 @@ class ImagePyramidCNN(nn.Module):
         if self.in_phases:
             self.register_buffer("folding", folding_tensor(kernel_sizes[-1]), persistent=False)
 
+    def draw_he_weights(self) -> None:
+        """Draw all weights anew, such that activations keep their size from level to level; biases become zero.
+
+        Reference:
+            He et al., Delving deep into rectifiers, ICCV 2015, Eq. 10.
+        """
+        for conv in [*self.filters, *self.mixers]:
+            weight, bias = _parameters(conv)
+            nn.init.kaiming_normal_(weight, nonlinearity="linear" if conv is self.mixers[-1] else "relu")
+            nn.init.zeros_(bias)
+
     @property
     def divisor(self) -> int:
         """What each spatial size must be divisible by."""

@@ -45,7 +45,7 @@ class PNetMSA(nn.Module):
     Note:
         All K units are active at first; :class:`monai_lsext.handlers.StageGrowth` starts at one.
         The paper's figure with the kernels of the transposed convolutions is not legible. Kernel = stride = 2**(k-1)
-        and one transposed convolution per unit, shared by all later units, keep the published size: 2,098,630
+        and one transposed convolution per unit, shared by all later units, keep the published size: 2,098,570
         parameters. There is no activation between it and the fusion, as in HNN. So their product is one small kernel,
         which is computed first: the same function, without the 64 channels at full size for each pair of units.
         The weights w of Eq. 3 are free in the paper; a softmax keeps Y a probability.

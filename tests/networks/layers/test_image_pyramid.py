@@ -37,6 +37,24 @@ def test_equals_the_plain_loop(dims: int, with_phi: bool, kernel_sizes: tuple[in
     assert velocity.shape == (2, 1, *image.shape[2:])
 
 
+def test_he_weights_carry_the_coarsest_level_through_to_the_velocity() -> None:
+    """Moving the coarsest features by 1 changes the velocity by about 1, not by a thousandth."""
+    torch.manual_seed(0)
+    cnn = ImagePyramidCNN(2, 1, 32, (7, 5, 3, 3), with_phi=False)
+    image = torch.randn(1, 1, 32, 32)
+    changes = []
+    for _ in range(2):
+        with torch.no_grad():
+            before = cnn(cnn.project(image))
+            cnn.mixers[0].bias += 1
+            changes.append(float((cnn(cnn.project(image)) - before).square().mean().sqrt()))
+        cnn.draw_he_weights()
+    assert changes[0] < 0.05
+    assert 0.2 < changes[1] < 5
+    for conv in [*cnn.filters, *cnn.mixers[:-1]]:
+        assert float(conv.weight.detach().std()) == pytest.approx((2 / conv.weight[0].numel()) ** 0.5, rel=0.15)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
