@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from monai.networks.layers.factories import Conv, Pool
 from monai.networks.nets import BasicUNet, UNet
 from torch import Tensor, nn
 
-from benchmarks.common import peak_memory_mib, time_ms, write_result
+from benchmarks.common import peak_memory_mib, time_in_turn_ms, time_ms, write_result
 from monai_lsext.networks.nets import RACENet
 
 SIZE = (256, 256)
@@ -74,30 +75,33 @@ def networks_3d() -> dict[str, Callable[[], nn.Module]]:
 
 
 @torch.no_grad()
-def measure(name: str, net: nn.Module, image: Tensor, repeats: int = 20) -> dict[str, Any]:
-    """Parameters, time and memory of one network on one image [1, C, *S]."""
-    net = net.eval().to(image.device)
-    row: dict[str, Any] = {
-        "network": name,
-        "device": image.device.type,
-        "size": "x".join(map(str, image.shape[2:])),
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "ms": time_ms(lambda: net(image), min(3, repeats), repeats)["median_ms"],
-    }
-    if image.device.type == "cpu":
-        row["peak MiB"] = peak_memory_mib(lambda: net(image))
-    else:
-        torch.cuda.reset_peak_memory_stats()
-        net(image)
-        row["peak MiB"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
-    return row
+def measure(cases: Sequence[tuple[str, nn.Module, Tensor]], repeats: int = 20) -> list[dict[str, Any]]:
+    """Parameters, time and memory of networks on images [1, C, *S]; they run in turn: a slow minute slows all."""
+    runs = [partial(net.eval().to(image.device), image) for _, net, image in cases]
+    rows = []
+    for (name, net, image), run, timed in zip(cases, runs, time_in_turn_ms(runs, 2, repeats), strict=True):
+        row: dict[str, Any] = {
+            "network": name,
+            "device": image.device.type,
+            "size": "x".join(map(str, image.shape[2:])),
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "ms": timed["median_ms"],
+        }
+        if image.device.type == "cpu":
+            row["peak MiB"] = peak_memory_mib(run)
+        else:
+            torch.cuda.reset_peak_memory_stats()
+            run()
+            row["peak MiB"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+        rows.append(row)
+    return rows
 
 
 @torch.no_grad()
 def measure_2d(name: str, net: nn.Module, device: torch.device) -> dict[str, Any]:
     """One row: as :func:`measure`, then ms in channels_last, and compiled."""
     image = torch.rand(1, 3, *SIZE, device=device)
-    row = measure(name, net, image)
+    (row,) = measure([(name, net, image)])
     net, image = net.to(memory_format=torch.channels_last), image.to(memory_format=torch.channels_last)
     row["ms channels_last"] = time_ms(lambda: net(image))["median_ms"]
     compiled = torch.compile(net)
@@ -124,10 +128,9 @@ def main() -> None:
     )
     rows = []
     for device in devices:
-        volume = torch.rand(1, 1, *VOLUME, device=device)
-        rows += [measure(name, make(), volume, repeats=3) for name, make in networks_3d().items()]
-        others = [torch.rand(1, 1, *size, device=device) for size in VOLUMES if size != VOLUME]
-        rows += [measure("RACE-net", networks_3d()["RACE-net"](), other, repeats=3) for other in others]
+        image_of = {size: torch.rand(1, 1, *size, device=device) for size in VOLUMES}
+        rivals = [(name, make(), image_of[VOLUME]) for name, make in networks_3d().items() if name != "RACE-net"]
+        rows += measure([*(("RACE-net", networks_3d()["RACE-net"](), image_of[size]) for size in VOLUMES), *rivals], 5)
     for row in rows:
         row["ms per million voxels"] = round(1e6 * row["ms"] / math.prod(map(int, row["size"].split("x"))), 1)
     write_result("racenet_3d", compared(rows))

@@ -83,8 +83,8 @@ def evolve(
         callback: called with an :class:`Observation` before each iteration and after the last; makes it slower.
         eps: added to squared gradients, > 0, default 1e-4; keeps flows and derivatives finite where phi is flat.
         one_sided: whether differences are those of scikit-image, see :class:`Block`; default False.
-        compiled: whether an iteration is fused by ``torch.compile`` (needs a compiler; takes some seconds at the
-            first call for a shape, so it pays for long runs on large images); same result up to rounding.
+        compiled: whether an iteration is fused by ``torch.compile`` (needs a C++ compiler; the first call for a
+            shape takes many seconds, so it pays for long or many runs on large images); same result up to rounding.
 
     Shape:
         phi0 [B, 1, H, W] or [B, 1, H, W, D].

@@ -75,7 +75,8 @@ class StageGrowth:
 
     Note:
         The paper adds a unit "when the L_k-plot converges" and gives no rule. Losses are compared by ratio, so they
-        must be > 0, as Dice, Jaccard and cross-entropy are.
+        must be > 0, as Dice, Jaccard and cross-entropy are. The list grows with the network: give
+        :class:`MultiStepLoss` a rule (``uniform`` is Eq. 4 divided by the number of terms), not a list of weights.
 
     Reference:
         Cai, Lu, Xing & Yang, 2018, section III-A.

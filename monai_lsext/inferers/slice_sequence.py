@@ -88,4 +88,4 @@ class SliceSequenceInferer(Inferer):
         result = torch.cat(merged, 4)
         if network.change_mm is not None:
             result = network.where_changed(torch.cat(own, 4), result, network.spacings_mm(inputs, spacing_mm))
-        return cast(Tensor, convert_to_dst_type(result, inputs, dtype=result.dtype)[0])
+        return convert_to_dst_type(result, inputs, dtype=result.dtype)[0]

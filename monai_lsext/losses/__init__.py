@@ -1,4 +1,4 @@
-"""Losses for networks that return a level set per time step."""
+"""Losses that MONAI lacks: on every time step of a network, Eikonal, class-balanced cross-entropy."""
 
 from .class_balanced_cross_entropy import ClassBalancedCrossEntropyLoss
 from .eikonal import EikonalLoss

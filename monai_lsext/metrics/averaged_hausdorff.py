@@ -12,7 +12,7 @@ from monai_lsext.networks.layers.averaged_hausdorff import averaged_hausdorff_di
 
 from ._reduced import ReducedMetric
 
-__all__ = ["AveragedHausdorffDistance"]
+__all__ = ["AveragedHausdorffDistance", "averaged_hausdorff_distance"]
 
 
 class AveragedHausdorffDistance(ReducedMetric):
@@ -22,8 +22,8 @@ class AveragedHausdorffDistance(ReducedMetric):
         reduction: MONAI's reduction, default ``mean``.
 
     Shape:
-        y_pred, y: binary [B, C, \\*S], 2D or 3D, or lists of [C, \\*S]. ``spacing`` at the call: one for all items or
-        one for each, in mm, default 1. The result is [B, C].
+        y_pred, y: binary [B, C, \\*S], 2D or 3D, or lists of [C, \\*S]. ``spacing`` at the call: one number, one for
+        each axis, or those of each item, in mm, default 1. The result is [B, C].
 
     Raises:
         ValueError: when the masks differ in shape.
@@ -40,7 +40,9 @@ class AveragedHausdorffDistance(ReducedMetric):
             raise ValueError(
                 f"`y_pred` and `y` must both have shape [B, C, *S], got {tuple(y_pred.shape)} and {tuple(y.shape)}"
             )
-        spacings = prepare_spacing(kwargs.get("spacing"), batch_size=len(y), img_dim=y.ndim - 2)
+        dims = y.ndim - 2
+        given: Any = prepare_spacing(kwargs.get("spacing"), batch_size=len(y), img_dim=dims)
+        spacings = [[side] * dims if isinstance(side, (int, float)) else side for side in given]
         values = [
             [averaged_hausdorff_distance(p, t, spacing) for p, t in zip(pred, truth, strict=True)]
             for pred, truth, spacing in zip(y_pred, y, spacings, strict=True)

@@ -6,13 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from monai_lsext.data.phantoms import PHANTOM_TASKS, atrium_files, fundus_files, nuclei_files, short_axis_files
+from monai_lsext.data.phantoms import (
+    PHANTOM_TASKS,
+    abdomen_files,
+    atrium_files,
+    fundus_files,
+    nuclei_files,
+    short_axis_files,
+)
 
 DRAWN_BY = {
     "left_atrium": (atrium_files, "atrium_phantom"),
     "optic_disc_cup": (fundus_files, "fundus_phantom"),
     "left_ventricle": (short_axis_files, "short_axis_phantom"),
     "nuclei": (nuclei_files, "nuclei_phantom"),
+    "pancreas": (abdomen_files, "abdomen_phantom"),
 }
 pytestmark = pytest.mark.parametrize("task", sorted(PHANTOM_TASKS))
 

@@ -139,30 +139,8 @@ def test_train_on_is_a_step_on_the_mean_loss() -> None:
     loss = entropies(other, images, masks.float()).mean()
     loss.backward()
     assert engine.train_on(images, masks).item() == pytest.approx(loss.item(), rel=1e-5)
-    assert float(net.a) == pytest.approx(float(other.a - 0.5 * other.a.grad), rel=1e-5)
-    assert float(net.b) == pytest.approx(float(other.b - 0.5 * other.b.grad), rel=1e-5)
-
-
-def test_unlabelled_images_teach_what_the_labelled_one_does_not() -> None:
-    """The labelled image has no noise: a net that saw it alone is too sure of itself on the noisy ones."""
-    disc = items(1, 1, seed=1)[0]["label"]
-    discs = items(3, 3)
-    images, truth = (torch.stack([d[key] for d in discs]) for key in ("image", "label"))
-    found = []
-    for weight in (0.0, 1.0):
-        net = Affine()
-        optimizer = torch.optim.Adam(net.parameters(), lr=0.3)
-        options = {"refiner": LevelSetRefiner(10), "unlabelled_weight": weight, "optimizer": optimizer}
-        trainer(
-            [{"image": disc, "label": disc}, *({"image": d["image"]} for d in discs)],
-            net,
-            40,
-            warm_up_epochs=0,
-            **options,
-        ).run()
-        found.append(float(entropies(net, images, truth).mean()))
-    print(found)
-    assert found[1] < 0.5 * found[0]
+    assert net.a.item() == pytest.approx((other.a - 0.5 * other.a.grad).item(), rel=1e-5)
+    assert net.b.item() == pytest.approx((other.b - 0.5 * other.b.grad).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from .abdomen import AbdomenPhantom, abdomen_phantom
+from .abdomen_files import write_abdomen_phantoms
 from .atrium import AtriumPhantom, atrium_phantom
 from .atrium_files import write_atrium_phantoms
 from .fundus import FundusPhantom, fundus_phantom
@@ -16,15 +18,18 @@ from .short_axis_files import write_short_axis_phantoms
 
 __all__ = [
     "PHANTOM_TASKS",
+    "AbdomenPhantom",
     "AtriumPhantom",
     "FundusPhantom",
     "NucleiPhantom",
     "ShortAxisFrame",
     "ShortAxisPhantom",
+    "abdomen_phantom",
     "atrium_phantom",
     "fundus_phantom",
     "nuclei_phantom",
     "short_axis_phantom",
+    "write_abdomen_phantoms",
     "write_atrium_phantoms",
     "write_fundus_phantoms",
     "write_nuclei_phantoms",
@@ -37,4 +42,5 @@ PHANTOM_TASKS: dict[str, Callable[[str | Path, int, int], Path]] = {
     "left_ventricle": write_short_axis_phantoms,
     "nuclei": write_nuclei_phantoms,
     "optic_disc_cup": write_fundus_phantoms,
+    "pancreas": write_abdomen_phantoms,
 }

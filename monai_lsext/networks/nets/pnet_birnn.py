@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from monai.data import MetaTensor
@@ -21,7 +22,8 @@ __all__ = ["PNetBiRNN"]
 State = tuple[Tensor, Tensor]
 
 _LOGIT_LIMIT = 16.0
-_START_GAIN = 8.0  # of the output gate's own pixel, so that the gate starts as a steep copy of the probability
+# of the output gate's own pixel at the start; 8 is nearer to a copy but often never learns to restore a lost slice
+_START_GAIN = 4.0
 
 
 class PNetBiRNN(nn.Module):
@@ -53,9 +55,10 @@ class PNetBiRNN(nn.Module):
         The batch normalisation of ``pnet`` keeps its statistics, also in training mode: the network is fine-tuned from
         a converged ``pnet``, and neighbouring slices are a poor sample. So the result does not depend on
         ``slices_at_once``. In training, ``pnet`` is computed again for the gradient of all but a single piece.
-        The paper is silent about the start: here each output gate starts as sigmoid(8 Y - 4), whose mask is that of Y,
+        The paper is silent about the start: here each output gate starts as sigmoid(4 Y - 2), whose mask is that of Y,
         without the hidden state; the other weights start as in torch. It is silent, too, about which slice of an
-        abnormal pair is refined: both are. The recurrence reads all slices in any case.
+        abnormal pair is refined: both are. The recurrence reads all slices in any case. A trace and an export fix the
+        number of slices, and with ``change_mm`` also which of them are refined: export without it.
 
     Reference:
         Cai, Lu, Xing & Yang, "Pancreas segmentation in CT and MRI via task-specific network design and recurrent
@@ -110,7 +113,7 @@ class PNetBiRNN(nn.Module):
             return [own, refined]
         if self.change_mm is not None:
             refined = self.where_changed(own, refined, self.spacings_mm(volume, spacing_mm))
-        return cast(Tensor, convert_to_dst_type(refined, volume, dtype=refined.dtype)[0])
+        return convert_to_dst_type(refined, volume, dtype=refined.dtype)[0]
 
     def slice_logits(self, volume: Tensor, first: int = 0, last: int | None = None) -> Tensor:
         """logit(Y) [B, 1, H, W, last - first] of some slices of a volume, which may lie on another device."""
@@ -124,7 +127,7 @@ class PNetBiRNN(nn.Module):
         plain = convert_to_tensor(volume, track_meta=False)
         slices = plain[:, 0].index_select(3, index).movedim(3, 1)  # [B, n + 2, H, W]
         triples = slices.to(next(self.parameters()).device).unfold(1, 3, 1).movedim(-1, 2)  # [B, n, 3, H, W]
-        step = max(self.slices_at_once // len(volume), 1)
+        step = max(self.slices_at_once // volume.shape[0], 1)
         parts = []
         for start in range(0, last - first, step):
             images = triples[:, start : start + step]
@@ -132,7 +135,7 @@ class PNetBiRNN(nn.Module):
                 logits = cast(Tensor, checkpoint(self._final_logits, images.flatten(0, 1), use_reentrant=False))
             else:
                 logits = self._final_logits(images.flatten(0, 1))
-            parts.append(logits.unflatten(0, (len(volume), -1)))
+            parts.append(logits.unflatten(0, (volume.shape[0], -1)))
         return torch.cat(parts, 1).movedim(1, 4)
 
     def sweep(self, logits: Tensor, state: State | None = None, backward: bool = False) -> tuple[Tensor, State]:
@@ -146,14 +149,14 @@ class PNetBiRNN(nn.Module):
         Returns:
             the gates [B, 1, H, W, n] and the state with which the sweep continues.
         """
+        lstm = self.recurrence
+        if isinstance(lstm, BidirectionalConvLSTM):
+            lstm = lstm.backward_lstm if backward else lstm.forward_lstm
+        elif backward:
+            raise ValueError("`backward` needs a bidirectional network, this one reads from the first slice on")
         sequence = logits.sigmoid().movedim(4, 1)
-        if backward:
-            backward_lstm = cast(BidirectionalConvLSTM, self.recurrence).backward_lstm
-            gate, state = backward_lstm(sequence.flip(1), state)
-            return gate.flip(1).movedim(1, 4), state
-        one_way = self.recurrence.forward_lstm if self.bidirectional else self.recurrence
-        gate, state = one_way(sequence, state)
-        return gate.movedim(1, 4), state
+        gate, state = lstm(sequence.flip(1) if backward else sequence, state)
+        return (gate.flip(1) if backward else gate).movedim(1, 4), state
 
     def merge(self, gates: Sequence[Tensor]) -> Tensor:
         """logit(Z) from the gates of the one direction, or of both, forward first."""
@@ -174,7 +177,7 @@ class PNetBiRNN(nn.Module):
         changed = torch.zeros(len(own), own.shape[4], dtype=torch.bool)
         for item, (logits, spacing) in enumerate(zip(own[:, 0].cpu(), spacings_mm, strict=True)):
             masks = (logits > 0).unbind(-1)
-            for t, (mask, following) in enumerate(zip(masks[:-1], masks[1:], strict=True)):
+            for t, (mask, following) in enumerate(itertools.pairwise(masks)):
                 if averaged_hausdorff_distance(mask, following, spacing) > limit:
                     changed[item, t : t + 2] = True
         return torch.where(changed[:, None, None, None].to(own.device), refined, own)
@@ -199,7 +202,7 @@ class PNetBiRNN(nn.Module):
 
 def _start_as_copy(lstm: ConvLSTM) -> None:
     """O = sigmoid(gain (Y - 1/2)) at the start, whose mask is that of Y."""
-    layer = lstm.layers[-1]
+    layer = cast(Any, lstm.layers[-1])
     with torch.no_grad():
         for convolution in (layer.input_conv, layer.hidden_conv):
             convolution.weight[-1] = 0.0

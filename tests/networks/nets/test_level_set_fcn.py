@@ -76,7 +76,7 @@ def test_initial_weights_are_normal_and_biases_zero() -> None:
     torch.manual_seed(0)
     net = LevelSetFCN(variant="left_ventricle")
     weights = torch.cat([p.flatten() for n, p in net.named_parameters() if n.endswith("weight")])
-    assert float(weights.std()) == pytest.approx(0.1, rel=0.02)
+    assert weights.std().item() == pytest.approx(0.1, rel=0.02)
     assert all(bool((p == 0).all()) for n, p in net.named_parameters() if n.endswith("bias"))
 
 

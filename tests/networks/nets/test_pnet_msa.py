@@ -114,6 +114,9 @@ def test_the_number_of_units_is_in_the_state_dict() -> None:
     other.load_state_dict(torch.load(buffer, weights_only=True))
     assert torch.equal(other(image), net(image))
     assert torch.equal(copy.deepcopy(other)(image), net(image))
+    inside = torch.nn.Sequential(PNetMSA(channels=4, num_units=3)).double().eval()
+    inside.load_state_dict({f"0.{key}": value for key, value in net.state_dict().items()})
+    assert torch.equal(inside(image), net(image))
     assert other.unlock_next_unit()
     assert not torch.allclose(other(image), net(image))
     assert int(net.active_units) == 2
