@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -230,6 +231,17 @@ def test_traced_net_gives_the_same() -> None:
     net, volume = small().eval(), torch.randn(1, 1, 5, 4, 3, dtype=torch.float64)
     traced = torch.jit.trace(net, torch.zeros_like(volume), check_trace=False)
     assert torch.allclose(traced(volume), net(volume), atol=1e-10)
+
+
+@pytest.mark.slow
+def test_onnx_gives_the_same_volume(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    net, volume, path = small().float().eval(), torch.randn(1, 1, 5, 4, 3), tmp_path / "net.onnx"
+    torch.onnx.export(net, (torch.zeros_like(volume),), path, dynamo=True, verbose=False, optimize=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {session.get_inputs()[0].name: volume.numpy()})
+    assert torch.allclose(torch.from_numpy(found), net(volume), atol=1e-5)
 
 
 @pytest.mark.parametrize(
