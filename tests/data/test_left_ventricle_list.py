@@ -40,7 +40,9 @@ def test_slices_of_the_test_part_are_named_and_counted(phantoms: Path) -> None:
     labels = {v["case"]: np.asarray(nib.nifti1.load(v["label"]).dataobj) for v in volumes}
     assert len(every) == sum(label.shape[2] for label in labels.values())
     assert len({item["case"] for item in every}) == len(every)
-    expected = [(case, z) for case, label in labels.items() for z in range(label.shape[2]) if (label[..., z] == 3).any()]
+    expected = [
+        (case, z) for case, label in labels.items() for z in range(label.shape[2]) if (label[..., z] == 3).any()
+    ]
     assert [(item["case"].rsplit("_slice", 1)[0], item["slice"]) for item in objects] == expected
     assert 0 < len(objects) < len(every)
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_weight, conv3d_weight
 
 __all__ = ["ConvLSTMWeights", "conv_lstm_sweep"]
 
@@ -50,7 +51,7 @@ def conv_lstm_sweep(
     """
     tensors = (sequence, hidden, cell, *weights)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
-        result: tuple[Tensor, Tensor, Tensor] = _Sweep.apply(*tensors, mask, gate)  # type: ignore[no-untyped-call]
+        result: tuple[Tensor, Tensor, Tensor] = _Sweep.apply(*tensors, mask, gate)
         return result
     with torch.no_grad():
         return _forward(sequence, hidden, cell, weights, mask, gate, keep=False)[:3]
@@ -77,7 +78,7 @@ class _Convolution:
 
     def weight_gradient(self, frames: Tensor, grad: Tensor) -> Tensor:
         """Gradient of the weight, summed over all frames."""
-        gradient = torch.nn.grad.conv2d_weight if self.weight.ndim == 4 else torch.nn.grad.conv3d_weight
+        gradient = conv2d_weight if self.weight.ndim == 4 else conv3d_weight
         return gradient(frames, self.weight.shape, grad, padding=self.padding)
 
 
@@ -103,8 +104,9 @@ class _Stencil(_Convolution):
         padded = grad.new_zeros(len(grad), self.weight.shape[1], *padded_size)
         windows = _windows(padded, size)
         for shift in itertools.product(*map(range, self.weight.shape[2:])):
-            windows[(..., *shift, *[slice(None)] * len(size))].add_(copies[(..., *shift, *[slice(None)] * len(size))])
-        inner = [slice(margin, margin + length) for length, margin in zip(size, self.padding, strict=True)]
+            at: tuple[Any, ...] = (..., *shift, *[slice(None)] * len(size))
+            windows[at].add_(copies[at])
+        inner: list[Any] = [slice(margin, margin + length) for length, margin in zip(size, self.padding, strict=True)]
         return padded[(..., *inner)]
 
     def weight_gradient(self, frames: Tensor, grad: Tensor) -> Tensor:
@@ -214,7 +216,8 @@ class _BackwardSweep:
         self.weights = weights
         self.convolve_input, self.convolve_hidden = _convolution(weights.input), _convolution(weights.hidden)
         self.at_once = min(self.convolve_input.frames_at_once, self.convolve_hidden.frames_at_once)
-        self.grads = ConvLSTMWeights(*[None if weight is None else torch.zeros_like(weight) for weight in weights])
+        zeros: list[Any] = [None if weight is None else torch.zeros_like(weight) for weight in weights]
+        self.grads = ConvLSTMWeights(*zeros)
         self.grad_sequence = None if sequence is None else torch.empty_like(sequence)
 
     def gates_again(self, frames: Tensor, hidden_before: Tensor, cell_before: Tensor, cell: Tensor) -> Tensor:
