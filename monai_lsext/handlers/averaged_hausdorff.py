@@ -8,12 +8,12 @@ from monai.utils import MetricReduction
 
 from monai_lsext.metrics import AveragedHausdorffDistance
 
-from .surface_metrics import _SpacedMetricHandler
+from .surface_metrics import SpacedMetricHandler
 
 __all__ = ["AveragedHausdorffMM"]
 
 
-class AveragedHausdorffMM(_SpacedMetricHandler):
+class AveragedHausdorffMM(SpacedMetricHandler):
     """Averaged Hausdorff distance (AVD) in mm, of binary [C, \\*S] items with their own spacing.
 
     Args:

@@ -18,7 +18,7 @@ from monai_lsext.metrics import VolumeError
 __all__ = ["HausdorffDistanceMM", "SurfaceDistanceMM", "VolumeErrorML"]
 
 
-class _SpacedMetricHandler(IgniteMetricHandler):
+class SpacedMetricHandler(IgniteMetricHandler):
     """A MONAI metric handler that reads each item's spacing from its ground truth (else its prediction)."""
 
     @reinit__is_reduced
@@ -33,7 +33,7 @@ class _SpacedMetricHandler(IgniteMetricHandler):
             self.metric_fn(_plain(estimate), _plain(truth), spacing=spacing_mm)
 
 
-class SurfaceDistanceMM(_SpacedMetricHandler):
+class SurfaceDistanceMM(SpacedMetricHandler):
     """Average surface distance in millimetres, of binary [C, \\*S] items with their own spacing.
 
     MONAI's ``SurfaceDistance`` handler, which passes no spacing, measures in voxels.
@@ -64,7 +64,7 @@ class SurfaceDistanceMM(_SpacedMetricHandler):
         super().__init__(metric_fn=metric, output_transform=output_transform, save_details=save_details)
 
 
-class HausdorffDistanceMM(_SpacedMetricHandler):
+class HausdorffDistanceMM(SpacedMetricHandler):
     """Hausdorff distance in millimetres, of binary [C, \\*S] items with their own spacing.
 
     Args:
@@ -94,7 +94,7 @@ class HausdorffDistanceMM(_SpacedMetricHandler):
         super().__init__(metric_fn=metric, output_transform=output_transform, save_details=save_details)
 
 
-class VolumeErrorML(_SpacedMetricHandler):
+class VolumeErrorML(SpacedMetricHandler):
     """Absolute volume difference in millilitres, of binary [C, W, H, D] items with their own spacing.
 
     Args:

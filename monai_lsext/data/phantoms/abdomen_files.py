@@ -10,8 +10,7 @@ import numpy as np
 from tqdm import trange
 
 from .abdomen import abdomen_phantom
-from .atrium_files import _save
-from .whole_folder import checked_num_test, whole_folder
+from .whole_folder import checked_num_test, save_volume_mm, whole_folder
 
 __all__ = ["write_abdomen_phantoms"]
 
@@ -42,8 +41,8 @@ def write_abdomen_phantoms(output_dir: str | Path, num: int = 12, seed: int = 0,
         for index in trange(num, desc="abdomen phantoms", disable=None):
             case, phantom = f"phantom_{index:04d}", abdomen_phantom(100_003 * seed + index)
             affine = np.diag([*phantom.spacing_mm, 1.0])
-            _save(folder / "images", case, phantom.image, affine)
-            _save(folder / "labels", case, phantom.label, affine)
+            save_volume_mm(folder / "images" / f"{case}.nii.gz", phantom.image, affine)
+            save_volume_mm(folder / "labels" / f"{case}.nii.gz", phantom.label, affine)
             split = "test" if index >= num - num_test else "train"
             volume_ml = float(phantom.label.sum()) * math.prod(phantom.spacing_mm) / 1000
             rows.append((case, split, round(volume_ml, 2), " ".join(map(str, phantom.dropped))))

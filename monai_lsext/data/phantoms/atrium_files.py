@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import trange
 
 from .atrium import atrium_phantom
-from .whole_folder import checked_num_test, whole_folder
+from .whole_folder import checked_num_test, save_volume_mm, whole_folder
 
 __all__ = ["write_atrium_phantoms"]
 
@@ -42,17 +40,10 @@ def write_atrium_phantoms(output_dir: str | Path, num: int = 12, seed: int = 0, 
         for index in trange(num, desc="atrium phantoms", disable=None):
             case, phantom = f"phantom_{index:04d}", atrium_phantom(100_003 * seed + index)
             affine = np.diag([phantom.spacing_mm] * 3 + [1.0])
-            _save(folder / "images", case, phantom.image, affine)
-            _save(folder / "labels", case, phantom.label, affine)
+            save_volume_mm(folder / "images" / f"{case}.nii.gz", phantom.image, affine)
+            save_volume_mm(folder / "labels" / f"{case}.nii.gz", phantom.label, affine)
             split = "test" if index >= num - num_test else "train"
             rows.append((case, split, round(float(phantom.label.sum()) * phantom.spacing_mm**3 / 1000, 2)))
         with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
     return Path(output_dir)
-
-
-def _save(folder: Path, case: str, voxels: NDArray[np.int16] | NDArray[np.uint8], affine: NDArray[np.float64]) -> None:
-    folder.mkdir(exist_ok=True)
-    image = nib.nifti1.Nifti1Image(voxels, affine)
-    image.header.set_xyzt_units("mm")
-    nib.nifti1.save(image, folder / f"{case}.nii.gz")

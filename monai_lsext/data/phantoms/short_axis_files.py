@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import nibabel as nib
 from tqdm import trange
 
 from .short_axis import short_axis_phantom
-from .whole_folder import checked_num_test, whole_folder
+from .whole_folder import checked_num_test, save_volume_mm, whole_folder
 
 __all__ = ["write_short_axis_phantoms"]
 
@@ -54,12 +53,9 @@ def _write_patient(folder: Path, seed: int) -> tuple[float, float, float]:
     """Write both frames; volumes in end diastole and end systole (ml) and the ejection fraction."""
     phantom = short_axis_phantom(seed)
     frames = {1: phantom.ed, 8 + seed % 6: phantom.es}
-    folder.mkdir(parents=True)
     for number, frame in frames.items():
         for pixels, suffix in ((frame.image, ""), (frame.label, "_gt")):
-            volume = nib.nifti1.Nifti1Image(pixels, phantom.affine)
-            volume.header.set_xyzt_units("mm")
-            volume.to_filename(folder / f"{folder.name}_frame{number:02d}{suffix}.nii.gz")
+            save_volume_mm(folder / f"{folder.name}_frame{number:02d}{suffix}.nii.gz", pixels, phantom.affine)
     ed, es = frames
     (folder / "Info.cfg").write_text(f"ED: {ed}\nES: {es}\n", encoding="utf-8")
     ed_ml, es_ml = phantom.cavity_ml()

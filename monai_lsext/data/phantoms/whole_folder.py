@@ -1,4 +1,4 @@
-"""What every writer of phantoms shares: the checked numbers of a set, and a folder that appears only when whole."""
+"""What every writer of phantoms shares: checked numbers, a folder that appears only when whole, volumes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["checked_num_test", "whole_folder"]
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["checked_num_test", "save_volume_mm", "whole_folder"]
 
 
 @contextmanager
@@ -50,3 +55,11 @@ def checked_num_test(num: int, seed: int, num_test: int | None) -> int:
     if not 0 <= num_test < num:
         raise ValueError(f"`num_test` must be 0 to {num - 1}, got {num_test}")
     return num_test
+
+
+def save_volume_mm(path: Path, voxels: NDArray[Any], affine: NDArray[np.float64]) -> None:
+    """NIfTI file in a folder that is made where it is missing; the header states millimetres."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    volume = nib.nifti1.Nifti1Image(voxels, affine)
+    volume.header.set_xyzt_units("mm")
+    volume.to_filename(path)
