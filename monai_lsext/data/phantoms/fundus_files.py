@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import trange
 
 from .fundus import FundusPhantom, fundus_phantom
-from .whole_folder import checked_num_test, whole_folder
+from .whole_folder import write_phantoms
 
 __all__ = ["write_fundus_phantoms"]
 
@@ -39,13 +37,10 @@ def write_fundus_phantoms(
 ) -> Path:
     """Write crops around the disc (``roi/``), ``index.csv`` and, if wanted, whole photographs (``full/``).
 
-    The folder appears only when all is written. Case i is drawn with a seed made of ``seed`` and i, so that a
-    longer list begins with the same pictures.
-
     Args:
-        output_dir: a new or empty folder.
+        output_dir: a new or empty folder, which appears only when all is written.
         num: number of cases, >= 2.
-        seed: seed of the whole set, >= 0.
+        seed: seed of the whole set, >= 0; a longer list begins with the same cases.
         num_test: the last cases are the Test part, the others Training; default a third.
         num_full: the first cases that also get a whole photograph, from which their crop is cut; 0 to ``num``.
 
@@ -55,28 +50,20 @@ def write_fundus_phantoms(
     Raises:
         ValueError: for a folder that holds something, or a number out of range.
     """
-    num_test = checked_num_test(num, seed, num_test)
     if not 0 <= num_full <= num:
         raise ValueError(f"`num_full` must be 0 to {num}, got {num_full}")
-    with whole_folder(output_dir) as folder:
-        _write(folder, num, seed, num_test, num_full)
-    return Path(output_dir)
 
-
-def _write(folder: Path, num: int, seed: int, num_test: int, num_full: int) -> None:
-    rows = []
-    for index in trange(num, desc="fundus phantoms", disable=None):
-        case, case_seed = f"phantom_{index:04d}", 100_003 * seed + index
+    def write(folder: Path, index: int, seed: int, test: bool) -> tuple[object, ...]:
+        case = f"phantom_{index:04d}"
         x, y = 0, 0
         if index < num_full:
-            picture = fundus_phantom(case_seed, view="full")
+            picture = fundus_phantom(seed, view="full")
             _save(folder / "full", case, picture)
             phantom, x, y = _cut(picture)
         else:
-            phantom = picture = fundus_phantom(case_seed)
+            phantom = picture = fundus_phantom(seed)
         _save(folder / "roi", case, phantom)
-        split = "Test" if index >= num - num_test else "Training"
         areas = (int((phantom.label >= 1).sum()), int((phantom.label == 2).sum()))
-        rows.append((case, split, *picture.label.shape, x, y, *areas))
-    with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+        return case, "Test" if test else "Training", *picture.label.shape, x, y, *areas
+
+    return write_phantoms(output_dir, num, seed, num_test, COLUMNS, write)

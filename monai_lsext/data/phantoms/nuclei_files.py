@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from PIL import Image
-from tqdm import trange
 
 from .nuclei import nuclei_phantom
-from .whole_folder import checked_num_test, whole_folder
+from .whole_folder import write_phantoms
 
 __all__ = ["write_nuclei_phantoms"]
 
@@ -25,13 +23,10 @@ def write_nuclei_phantoms(
 ) -> Path:
     """Write ``images/colour/<name>.png``, ``labels/colour/<name>.png`` (16-bit instance ids) and ``index.csv``.
 
-    The folder appears only when all is written. Case i is drawn with a seed made of ``seed`` and i, so that a
-    longer list begins with the same pictures.
-
     Args:
-        output_dir: a new or empty folder.
+        output_dir: a new or empty folder, which appears only when all is written.
         num: number of cases, >= 2.
-        seed: seed of the whole set, >= 0.
+        seed: seed of the whole set, >= 0; a longer list begins with the same cases.
         num_test: the last cases have the split ``test``, the others ``train``; default a third.
         size: rows and columns in pixels, each >= 64; default that of :func:`nuclei_phantom`.
 
@@ -41,19 +36,13 @@ def write_nuclei_phantoms(
     Raises:
         ValueError: for a folder that holds something, or a number out of range.
     """
-    num_test = checked_num_test(num, seed, num_test)
-    with whole_folder(output_dir) as folder:
-        for kind in ("images", "labels"):
-            (folder / kind / "colour").mkdir(parents=True)
-        rows: list[tuple[str | int, ...]] = []
-        for index in trange(num, desc="nuclei phantoms", disable=None):
-            phantom = nuclei_phantom(100_003 * seed + index, size)
-            name = f"phantom_{index:04d}"
-            Image.fromarray(phantom.image).save(folder / "images" / "colour" / f"{name}.png")
-            Image.fromarray(phantom.instances).save(folder / "labels" / "colour" / f"{name}.png")
-            split = "test" if index >= num - num_test else "train"
-            counts = (int(phantom.instances.max()), int((phantom.instances > 0).sum()))
-            rows.append((name, "colour", split, *phantom.instances.shape, *counts))
-        with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
-    return Path(output_dir)
+
+    def write(folder: Path, index: int, seed: int, test: bool) -> tuple[object, ...]:
+        phantom, name = nuclei_phantom(seed, size), f"phantom_{index:04d}"
+        for kind, pixels in (("images", phantom.image), ("labels", phantom.instances)):
+            (folder / kind / "colour").mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / kind / "colour" / f"{name}.png")
+        counts = (int(phantom.instances.max()), int((phantom.instances > 0).sum()))
+        return name, "colour", "test" if test else "train", *phantom.instances.shape, *counts
+
+    return write_phantoms(output_dir, num, seed, num_test, COLUMNS, write)

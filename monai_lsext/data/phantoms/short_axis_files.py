@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
-from tqdm import trange
-
 from .short_axis import short_axis_phantom
-from .whole_folder import checked_num_test, save_volume_mm, whole_folder
+from .whole_folder import save_volume_mm, write_phantoms
 
 __all__ = ["write_short_axis_phantoms"]
 
@@ -22,13 +19,12 @@ def write_short_axis_phantoms(
 
     ``patientNNN/patientNNN_frameMM.nii.gz`` is an image, ``..._gt.nii.gz`` its label map (1 right ventricle, 2
     myocardium, 3 left ventricle's cavity), ``Info.cfg`` names the frames of end diastole and end systole. ``index.csv``
-    has the true volumes and ejection fraction. The folder appears only when all is written. Patient i is drawn with a
-    seed made of ``seed`` and i, so that a longer list begins with the same volumes.
+    has the true volumes and ejection fraction.
 
     Args:
-        output_dir: a new or empty folder.
+        output_dir: a new or empty folder, which appears only when all is written.
         num: number of patients, >= 2.
-        seed: seed of the whole set, >= 0.
+        seed: seed of the whole set, >= 0; a longer list begins with the same patients.
         num_test: the last patients are the validation part, the others training; default a third.
 
     Returns:
@@ -37,16 +33,12 @@ def write_short_axis_phantoms(
     Raises:
         ValueError: for a folder that holds something, or a number out of range.
     """
-    num_test = checked_num_test(num, seed, num_test)
-    with whole_folder(output_dir) as folder:
-        rows = []
-        for index in trange(num, desc="short-axis phantoms", disable=None):
-            split = "validation" if index >= num - num_test else "training"
-            volumes = _write_patient(folder / split / f"patient{index + 1:03d}", 100_003 * seed + index)
-            rows.append((f"patient{index + 1:03d}", split, *(f"{value:.4f}" for value in volumes)))
-        with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
-    return Path(output_dir)
+    return write_phantoms(output_dir, num, seed, num_test, COLUMNS, _write)
+
+
+def _write(folder: Path, index: int, seed: int, test: bool) -> tuple[object, ...]:
+    split, patient = "validation" if test else "training", f"patient{index + 1:03d}"
+    return patient, split, *(f"{value:.4f}" for value in _write_patient(folder / split / patient, seed))
 
 
 def _write_patient(folder: Path, seed: int) -> tuple[float, float, float]:

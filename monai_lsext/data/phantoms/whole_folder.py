@@ -1,10 +1,11 @@
-"""What every writer of phantoms shares: checked numbers, a folder that appears only when whole, volumes."""
+"""What every writer of phantoms shares: a folder that appears only when whole, its cases and index, volumes."""
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import trange
 
-__all__ = ["checked_num_test", "save_volume_mm", "whole_folder"]
+__all__ = ["save_volume_mm", "whole_folder", "write_phantoms"]
 
 
 @contextmanager
@@ -41,11 +43,31 @@ def whole_folder(output_dir: str | Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def checked_num_test(num: int, seed: int, num_test: int | None) -> int:
-    """How many of ``num`` cases are for testing: ``num_test``, by default a third.
+def write_phantoms(
+    output_dir: str | Path,
+    num: int,
+    seed: int,
+    num_test: int | None,
+    columns: Sequence[str],
+    write_case: Callable[[Path, int, int, bool], Sequence[object]],
+) -> Path:
+    """Write a set of phantoms and its ``index.csv``; the folder appears only when all is written.
+
+    Case i is drawn with a seed made of ``seed`` and i, so that a longer list begins with the same cases.
+
+    Args:
+        output_dir: a new or empty folder.
+        num: number of cases, >= 2.
+        seed: seed of the whole set, >= 0.
+        num_test: so many of the last cases are the test part; default a third.
+        columns: header of ``index.csv``.
+        write_case: writes one case, given the folder, its index, its seed and whether it is for testing; its row.
+
+    Returns:
+        the folder.
 
     Raises:
-        ValueError: for a number out of range.
+        ValueError: for a folder that holds something, or a number out of range.
     """
     num_test = num // 3 if num_test is None else num_test
     if num < 2:
@@ -54,7 +76,12 @@ def checked_num_test(num: int, seed: int, num_test: int | None) -> int:
         raise ValueError(f"`seed` must be >= 0, got {seed}")
     if not 0 <= num_test < num:
         raise ValueError(f"`num_test` must be 0 to {num - 1}, got {num_test}")
-    return num_test
+    with whole_folder(output_dir) as folder:
+        cases = trange(num, desc="phantoms", disable=None)
+        rows = [write_case(folder, index, 100_003 * seed + index, index >= num - num_test) for index in cases]
+        with open(folder / "index.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+    return Path(output_dir)
 
 
 def save_volume_mm(path: Path, voxels: NDArray[Any], affine: NDArray[np.float64]) -> None:
