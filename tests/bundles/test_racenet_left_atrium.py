@@ -146,4 +146,6 @@ def test_predict_reports_the_volume_of_its_mask(tmp_path: Path, run: Run) -> Non
     run([sys.executable, "-m", "monai_lsext", "predict", *arguments])
     report = json.loads((tmp_path / "out" / "volume_report.json").read_text())
     mask = np.asarray(nib.nifti1.load(tmp_path / "out" / "volume_seg.nii.gz").dataobj)
-    assert report["measurements"]["left_atrium_volume_ml"] == pytest.approx(mask.sum() * 1.25 * 1.25 * 2.5 / 1000, abs=1e-3)
+    assert report["measurements"]["left_atrium_volume_ml"] == pytest.approx(
+        mask.sum() * 1.25 * 1.25 * 2.5 / 1000, abs=1e-3
+    )
