@@ -20,6 +20,7 @@ from monai_lsext.networks.layers.contour_likelihood import contour_negative_log_
 from monai_lsext.networks.layers.dp_snake import legalise_contour, minimal_closed_contour
 from monai_lsext.networks.layers.star_pattern import smooth_contour
 from monai_lsext.networks.nets.edpcnn import EDPCNN
+from monai_lsext.networks.unwrap import unwrapped
 
 __all__ = ["TRAINING_MODES", "SyntheticGradientTrainer"]
 
@@ -104,7 +105,7 @@ class SyntheticGradientTrainer(SupervisedTrainer):
         for name, value in (("sigma", sigma), ("localiser_weight", localiser_weight)):
             if value < 0:
                 raise ValueError(f"`{name}` must be >= 0, got {value}")
-        net = _unwrapped(network)
+        net = unwrapped(network)
         if not isinstance(net, EDPCNN):
             raise TypeError(f"`network` must be an EDPCNN, got {type(net).__name__}")
         self.net = net
@@ -174,7 +175,7 @@ class SyntheticGradientTrainer(SupervisedTrainer):
 
     def _fixed_synthetic(self, cost: Tensor) -> Tensor:
         """F(cost), whose gradient reaches the cost alone."""
-        network = _unwrapped(cast(nn.Module, self.synthetic_network)).eval()
+        network = unwrapped(cast(nn.Module, self.synthetic_network)).eval()
         fixed = {name: parameter.detach() for name, parameter in network.named_parameters()}
         return cast(Tensor, functional_call(network, fixed, (cost,)))
 
@@ -190,7 +191,3 @@ def _random_star(mask: Tensor) -> tuple[Tensor, Tensor]:
 
 def _cross_entropy(log_probability: Tensor, index: Tensor) -> Tensor:
     return nll_loss(log_probability.transpose(1, 2), index)
-
-
-def _unwrapped(network: nn.Module) -> nn.Module:
-    return cast(nn.Module, getattr(network, "module", network))

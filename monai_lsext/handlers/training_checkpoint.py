@@ -13,10 +13,9 @@ import torch
 from ignite.engine import Events
 from monai.engines import Evaluator, Trainer
 from monai.networks.utils import get_state_dict
-from torch import nn
-from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from monai_lsext.atomic import replace_when_done
+from monai_lsext.networks.unwrap import unwrapped
 
 __all__ = ["TrainingCheckpoint"]
 
@@ -111,7 +110,7 @@ class TrainingCheckpoint:
 
     def _restore(self, engine: Trainer, stored: dict[str, Any]) -> None:
         for key, item in self.save_dict.items():
-            _unwrapped(item).load_state_dict(stored["objects"][key])
+            unwrapped(item).load_state_dict(stored["objects"][key])
         engine.state.epoch = stored["epoch"]
         engine.state.iteration = stored["iteration"]
         scaler = getattr(engine, "scaler", None)
@@ -119,7 +118,3 @@ class TrainingCheckpoint:
             scaler.load_state_dict(stored["scaler"])
         if self.evaluator is not None and "best" in stored:
             self.evaluator.state.best_metric, self.evaluator.state.best_metric_epoch = stored["best"]
-
-
-def _unwrapped(item: Any) -> nn.Module | Any:
-    return item.module if isinstance(item, (DataParallel, DistributedDataParallel)) else item

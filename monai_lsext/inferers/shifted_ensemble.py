@@ -53,17 +53,13 @@ class ShiftedEnsembleInferer(Inferer):
         """Run the network once for each shift."""
         if len(self.shifts[0]) != inputs.ndim - 2:
             raise ValueError(f"`shifts_px` must have {inputs.ndim - 2} numbers each, got {list(self.shifts[0])}")
-        total: Tensor | None = None
-        count: Tensor | None = None
+        total = count = inputs.new_zeros(())
         for shift in self.shifts:
             result = network(_shift(inputs, shift), *args, **kwargs)
             share = (result > 0).to(result.dtype) if self.masks else torch.sigmoid(result)
             known = _shift_back(torch.ones_like(share[:1, :1]), shift)
             share = _shift_back(share, shift)
-            total = share if total is None else total + share
-            count = known if count is None else count + known
-        if total is None or count is None:
-            raise ValueError("`shifts_px` must be at least one shift, got none")
+            total, count = total + share, count + known
         # the smallest probability of single precision keeps the logit finite
         return torch.logit(total / count.clamp(min=1), eps=1e-7)
 

@@ -9,9 +9,9 @@ import torch
 from monai.inferers import Inferer, SlidingWindowInferer
 from monai.utils import convert_to_dst_type
 from torch import Tensor
-from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from monai_lsext.networks.nets.pnet_birnn import PNetBiRNN
+from monai_lsext.networks.unwrap import unwrapped
 
 __all__ = ["SliceSequenceInferer"]
 
@@ -67,7 +67,7 @@ class SliceSequenceInferer(Inferer):
             size = (*inputs.shape[2:4], min(self.window, inputs.shape[4]))
             windows = SlidingWindowInferer(size, overlap=(0.0, 0.0, self.overlap), mode="gaussian")
             return cast(Tensor, windows(inputs, network, *args, **kwargs))
-        plain = network.module if isinstance(network, (DataParallel, DistributedDataParallel)) else network
+        plain = unwrapped(network)
         if not isinstance(plain, PNetBiRNN):
             raise TypeError(f"`mode` 'carry' needs a PNetBiRNN, got {type(plain).__name__}; use 'blend' instead")
         return self._carry(inputs, plain, *args, **kwargs)

@@ -30,9 +30,16 @@ class ReducedMetric(CumulativeIterationMetric):
         return do_metric_reduction(values, reduction or self.reduction)[0]
 
 
-def check_pair(y_pred: Tensor, y: Tensor, shape: str, ndim: int) -> None:
+def required(y: Tensor | None) -> Tensor:
+    """The ground truth, which MONAI's signature lets be missing."""
+    if y is None:
+        raise ValueError("`y`, the ground truth, is required, got None")
+    return y
+
+
+def check_pair(y_pred: Tensor, y: Tensor, shape: str, *ndim: int) -> None:
     """Refuse a pair of masks of different shapes or of another number of dimensions."""
-    if y_pred.ndim != ndim or y_pred.shape != y.shape:
+    if y_pred.ndim not in ndim or y_pred.shape != y.shape:
         raise ValueError(
             f"`y_pred` and `y` must both have shape {shape}, got {tuple(y_pred.shape)} and {tuple(y.shape)}"
         )

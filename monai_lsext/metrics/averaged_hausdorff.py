@@ -10,7 +10,7 @@ from torch import Tensor
 
 from monai_lsext.networks.layers.averaged_hausdorff import averaged_hausdorff_distance
 
-from ._reduced import ReducedMetric
+from ._reduced import ReducedMetric, check_pair, required
 
 __all__ = ["AveragedHausdorffDistance", "averaged_hausdorff_distance"]
 
@@ -34,12 +34,8 @@ class AveragedHausdorffDistance(ReducedMetric):
     """
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
-        if y is None:
-            raise ValueError("`y`, the ground truth, is required, got None")
-        if y_pred.shape != y.shape or y.ndim not in (4, 5):
-            raise ValueError(
-                f"`y_pred` and `y` must both have shape [B, C, *S], got {tuple(y_pred.shape)} and {tuple(y.shape)}"
-            )
+        y = required(y)
+        check_pair(y_pred, y, "[B, C, *S]", 4, 5)
         dims = y.ndim - 2
         given: Any = prepare_spacing(kwargs.get("spacing"), batch_size=len(y), img_dim=dims)
         spacings = [[side] * dims if isinstance(side, (int, float)) else side for side in given]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from monai.utils import MetricReduction, convert_to_tensor
 from torch import Tensor
 
-from ._reduced import ReducedMetric, check_pair
+from ._reduced import ReducedMetric, check_pair, required
 
 __all__ = ["BoundaryLocalizationError", "boundary_radii", "compute_boundary_localization_error"]
 
@@ -57,8 +57,7 @@ class BoundaryLocalizationError(ReducedMetric):
         self.scale = scale
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
-        if y is None:
-            raise ValueError("`y`, the ground truth, is required, got None")
+        y = required(y)
         return compute_boundary_localization_error(y_pred, y, self.num_angles, self.scale)
 
 

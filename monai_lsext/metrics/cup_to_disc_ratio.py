@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._reduced import ReducedMetric, check_pair
+from ._reduced import ReducedMetric, check_pair, required
 
 __all__ = ["CupToDiscRatioError", "vertical_cup_to_disc_ratio"]
 
@@ -54,8 +54,7 @@ class CupToDiscRatioError(ReducedMetric):
     """
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
-        if y is None:
-            raise ValueError("`y`, the ground truth, is required, got None")
+        y = required(y)
         check_pair(y_pred, y, "[B, 2, W, H]", 4)
         if y.shape[1] != 2:
             raise ValueError(f"`y` must have 2 channels, disc and cup, got {y.shape[1]}")

@@ -8,7 +8,7 @@ from monai.metrics import compute_confusion_matrix_metric, get_confusion_matrix
 from monai.utils import MetricReduction
 from torch import Tensor
 
-from ._reduced import ReducedMetric, check_pair
+from ._reduced import ReducedMetric, check_pair, required
 
 __all__ = ["PixelScore"]
 
@@ -39,7 +39,6 @@ class PixelScore(ReducedMetric):
         self.metric_name = metric_name
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
-        if y is None:
-            raise ValueError("`y`, the ground truth, is required, got None")
+        y = required(y)
         check_pair(y_pred, y, "[B, C, W, H]", 4)
         return compute_confusion_matrix_metric(self.metric_name, get_confusion_matrix(y_pred, y))

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._reduced import ReducedMetric
+from ._reduced import ReducedMetric, required
 
 __all__ = ["PresenceError"]
 
@@ -30,8 +30,7 @@ class PresenceError(ReducedMetric):
         super().__init__(reduction)
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
-        if y is None:
-            raise ValueError("`y`, the ground truth, is required, got None")
+        y = required(y)
         if y_pred.shape != y.shape:
             raise ValueError(f"`y_pred` and `y` must have one shape, got {tuple(y_pred.shape)} and {tuple(y.shape)}")
         found, present = ((mask > 0.5).flatten(1).any(1) for mask in (y_pred, y))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import MapTransform, RandomizableTransform
+from monai.utils import convert_to_dst_type, convert_to_tensor
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -85,12 +85,10 @@ class PatchPCANoise(RandomizableTransform):
             raise ValueError(f"expected [C, W, H] or [C, W, H, D] of at least {SIDE} points, got {tuple(img.shape)}")
         if not self._do_transform:
             return img
-        values = torch.as_tensor(img.as_tensor() if isinstance(img, MetaTensor) else img).float()
+        values = convert_to_tensor(img, dtype=torch.float32, track_meta=False)
         generator = np.random.default_rng(self._seed)
         noisy = torch.stack([self._noisy(channel, generator) for channel in values])
-        if isinstance(img, MetaTensor):
-            return MetaTensor(noisy, meta=img.meta, applied_operations=img.applied_operations)
-        return noisy if isinstance(img, Tensor) else noisy.numpy()
+        return convert_to_dst_type(noisy, img, dtype=torch.float32)[0]
 
     def _noisy(self, channel: Tensor, generator: np.random.Generator) -> Tensor:
         mean, basis = patch_pca(channel)

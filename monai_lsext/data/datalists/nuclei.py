@@ -11,6 +11,8 @@ import numpy as np
 from monai.data import partition_dataset_classes
 from PIL import Image
 
+from monai_lsext.data.image_file import NIFTI_SUFFIXES
+
 from .cpm15 import cpm15_cases, is_cpm15
 from .dsb2018 import dsb2018_cases, is_dsb2018
 from .folds import cross_validation_part
@@ -112,7 +114,7 @@ def _own(root: Path) -> ListedCases:
 
 
 def _has_nucleus(label: str) -> bool:
-    if label.lower().endswith((".nii", ".nii.gz")):
+    if label.lower().endswith(NIFTI_SUFFIXES):
         return bool((np.asanyarray(nib.nifti1.load(label).dataobj) > 0).any())
     with Image.open(label) as picture:
         # of a colour picture or a palette, "greater than 0" would say nothing of nuclei
