@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cases import CASES, Case
+from commands import bundle_run
 
 from monai_lsext.data.phantoms import PHANTOM_TASKS
 
@@ -46,14 +47,12 @@ def bundle_command(case: Case, tmp_path: Path) -> Callable[..., list[str]]:
     def command(
         *configs: str, launcher: tuple[str, ...] = (sys.executable,), tiny: bool = True, **overrides: object
     ) -> list[str]:
-        files = "[" + ",".join(f"'{case.folder / 'configs' / name}'" for name in configs) + "]"
         sizes = case.tiny_inference if configs == ("inference.yaml",) else case.tiny
-        options: dict[str, object] = {"bundle_root": case.folder, "output_dir": tmp_path / "output"}
+        options: dict[str, object] = {"output_dir": tmp_path / "output"}
         if configs != ("inference.yaml",):
             options["ckpt_dir"] = tmp_path / "models"
         options |= {**(sizes if tiny else {}), **overrides}
-        flags = [part for key, value in options.items() for part in (f"--{key}", str(value))]
-        return [*launcher, "-m", "monai.bundle", "run", "--config_file", files, *flags]
+        return bundle_run(case.folder, *configs, launcher=launcher, **options)
 
     return command
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from cases import CASES
+from commands import bundle_run
 from monai.bundle import ConfigParser
 from monai.losses import DiceFocalLoss
 from PIL import Image
@@ -32,10 +32,6 @@ CONFIGS = CASES["racenet_nuclei"].folder / "configs"
 
 def dice(first: Tensor, second: Tensor) -> float:
     return float(2 * (first & second).sum() / (first.sum() + second.sum()))
-
-
-def flags(options: dict[str, Any]) -> list[str]:
-    return [part for key, value in options.items() for part in (f"--{key}", str(value))]
 
 
 def discs(centres: list[list[float]], radius_px: float) -> Tensor:
@@ -164,9 +160,8 @@ def test_instances_of_both_commands_are_the_same(
     tmp_path: Path, run: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     Image.fromarray(nuclei_phantom(0, (96, 160)).image).save(tmp_path / "tissue.png")
-    files = {"config_file": CONFIGS / "inference.yaml", "bundle_root": CONFIGS.parent}
-    options = {**files, "dataset_dir": tmp_path / "tissue.png", "output_dir": tmp_path / "inference"}
-    run([sys.executable, "-m", "monai.bundle", "run", *flags(options)])
+    options = {"dataset_dir": tmp_path / "tissue.png", "output_dir": tmp_path / "inference"}
+    run(bundle_run(CONFIGS.parent, "inference.yaml", **options))
     assert predict(str(CONFIGS.parent), str(tmp_path / "tissue.png"), str(tmp_path / "predict")) == 0
     pictures = [Image.open(tmp_path / folder / "tissue_instances.png") for folder in ("inference", "predict")]
     assert [picture.mode for picture in pictures] == ["I;16", "I;16"]
@@ -183,10 +178,9 @@ def test_the_classical_rival_is_evaluated_without_training(
     tmp_path: Path, run: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     data = write_nuclei_phantoms(tmp_path / "data", num=4, num_test=2, size=(64, 96))
-    names = ("train", "evaluate", "variants/drlse")
-    files = "[" + ",".join(f"'{CONFIGS / name}.yaml'" for name in names) + "]"
-    options = {"bundle_root": CONFIGS.parent, "dataset_dir": data, "output_dir": tmp_path, "network_def#channel": 0}
-    run([sys.executable, "-m", "monai.bundle", "run", "--config_file", files, *flags(options)])
+    configs = ("train.yaml", "evaluate.yaml", "variants/drlse.yaml")
+    options = {"dataset_dir": data, "output_dir": tmp_path, "network_def#channel": 0}
+    run(bundle_run(CONFIGS.parent, *configs, **options))
     with open(tmp_path / "evaluation" / "f1_raw.csv", newline="") as stream:
         scores = {Path(row["filename"]).stem: float(row["class0"]) for row in csv.DictReader(stream)}
     assert sorted(scores) == ["phantom_0002", "phantom_0003"]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cases import CASES
+from commands import bundle_run, measured
 
 from monai_lsext.data.phantoms import write_nuclei_phantoms
 
@@ -20,26 +19,15 @@ DATA = Path(os.environ.get("LSEXT_DATA", "/nowhere")).absolute()
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def command(*configs: str, **options: object) -> list[str]:
-    files = "[" + ",".join(f"'{BUNDLE / 'configs' / name}'" for name in configs) + "]"
-    flags = [part for key, value in options.items() for part in (f"--{key}", str(value))]
-    return [sys.executable, "-m", "monai.bundle", "run", "--config_file", files, "--bundle_root", str(BUNDLE), *flags]
-
-
-def scores(folder: Path, metric: str = "f1") -> list[float]:
-    with open(folder / "evaluation" / f"{metric}_raw.csv", newline="") as stream:
-        return [float(row["class0"]) for row in csv.DictReader(stream)]
-
-
 @pytest.mark.slow
 def test_trained_on_phantoms_it_finds_the_nuclei_of_others(tmp_path: Path, run: Run) -> None:
     data = write_nuclei_phantoms(tmp_path / "data", num=60, seed=1, num_test=40)
     folders = {"dataset_dir": data, "output_dir": tmp_path, "ckpt_dir": tmp_path / "models"}
-    run(command("train.yaml", **folders, **{"train#trainer#max_epochs": 40}), timeout=1800)
-    run(command("train.yaml", "evaluate.yaml", **folders))
-    measured = scores(tmp_path)
-    assert len(measured) == 40
-    assert np.mean(measured) >= 0.90
+    run(bundle_run(BUNDLE, "train.yaml", **folders, **{"train#trainer#max_epochs": 40}), timeout=1800)
+    run(bundle_run(BUNDLE, "train.yaml", "evaluate.yaml", **folders))
+    f1 = measured(tmp_path, "f1")
+    assert len(f1) == 40
+    assert np.mean(f1) >= 0.90
 
 
 @pytest.mark.real_data
@@ -48,7 +36,7 @@ def test_trained_on_phantoms_it_finds_the_nuclei_of_others(tmp_path: Path, run: 
     ("name", "part", "number", "least"), [("dsb2018", "test", 8, 0.86), ("cpm15", "every", 6, 0.62)]
 )
 def test_f1_on_real_sections(name: str, part: str, number: int, least: float, tmp_path: Path, run: Run) -> None:
-    run(command("train.yaml", "evaluate.yaml", dataset_dir=DATA / name, part=part, output_dir=tmp_path))
-    measured = scores(tmp_path)
-    assert len(measured) == number
-    assert np.mean(measured) >= least
+    run(bundle_run(BUNDLE, "train.yaml", "evaluate.yaml", dataset_dir=DATA / name, part=part, output_dir=tmp_path))
+    f1 = measured(tmp_path, "f1")
+    assert len(f1) == number
+    assert np.mean(f1) >= least
