@@ -27,7 +27,7 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 
 bench: $(VENV)/ready
-	for name in racenet dp_snake edpcnn conv_lstm level_set; do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
+	for name in racenet dp_snake edpcnn conv_lstm level_set rls; do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
 
 docs: demo
 	$(BIN)/python docs/make_figures.py $(DEMO)

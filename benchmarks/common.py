@@ -8,6 +8,8 @@ import os
 import platform
 import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,23 @@ from typing import Any
 import monai
 import torch
 
+from monai_lsext.registry import find_bundle
+
 RESULTS = Path(__file__).parent / "results"
+
+
+def run_bundle(bundle: str, configs: list[str], options: dict[str, str], log: Path) -> None:
+    """``monai.bundle run`` in a process of its own; its output goes to a log."""
+    root = find_bundle(bundle)
+    files = "[" + ",".join(f"'{root / 'configs' / name}'" for name in configs) + "]"
+    flags = [part for key, value in {"bundle_root": str(root), **options}.items() for part in (f"--{key}", value)]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w") as stream:
+        command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", files, *flags]
+        environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+        done = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, env=environment)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(configs)} failed, see {log}")
 
 
 def time_ms(run: Callable[[], Any], warm_up: int = 3, repeats: int = 20) -> dict[str, float]:

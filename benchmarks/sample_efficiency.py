@@ -10,9 +10,6 @@ best weights are chosen (Dice of patients taken out of training).
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +18,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from benchmarks.common import run_bundle
 from monai_lsext.apps.compare import read_metric
 from monai_lsext.data.datalists import left_ventricle_datalist
-from monai_lsext.registry import find_bundle
 
 BUNDLE = "edpcnn_left_ventricle"
 SEEDS: dict[int | None, tuple[int, ...]] = {10: (0, 1, 2), 50: (0,), 200: (0,), None: (0,)}  # None: all images
@@ -96,20 +93,6 @@ def rows() -> Iterator[Row]:
             yield Row(title, name, 10, f"jitter_{jitter}", name, (*none, option))
 
 
-def run_bundle(configs: list[str], options: dict[str, str], log: Path) -> None:
-    """``monai.bundle run`` in a process of its own; its output goes to a log."""
-    bundle = find_bundle(BUNDLE)
-    files = "[" + ",".join(f"'{bundle / 'configs' / name}'" for name in configs) + "]"
-    flags = [part for key, value in {"bundle_root": str(bundle), **options}.items() for part in (f"--{key}", value)]
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "w") as stream:
-        command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", files, *flags]
-        environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-        done = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, env=environment)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(configs)} failed, see {log}")
-
-
 def train(training: Training, dataset_dir: Path, output: Path) -> None:
     """Train unless it is done; the selection of the best weights sees the true centre when the method needs it."""
     folder = output / training.folder
@@ -128,7 +111,7 @@ def train(training: Training, dataset_dir: Path, output: Path) -> None:
     }
     if training.images is not None:
         options["num_images"] = str(training.images)
-    run_bundle(configs, options, folder / "train.log")
+    run_bundle(BUNDLE, configs, options, folder / "train.log")
     done.touch()
 
 
@@ -147,7 +130,7 @@ def evaluate(row: Row, seed: int, dataset_dir: Path, output: Path, label: str = 
         "ckpt_dir": str(folder / "models"),
         **dict(row.options),
     }
-    run_bundle(configs, options, target / "evaluate.log")
+    run_bundle(BUNDLE, configs, options, target / "evaluate.log")
     return metrics
 
 

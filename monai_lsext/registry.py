@@ -108,6 +108,21 @@ PAPERS: dict[str, Paper] = {
         year=2020,
         doi="10.48550/arXiv.1812.00328",
     ),
+    "fcn_levelset": Paper(
+        authors="M. Tang, S. Valipour, Z. Zhang, D. Cobzas, M. Jagersand",
+        title="A Deep Level Set Method for Image Segmentation",
+        journal="Deep Learning in Medical Image Analysis (DLMIA), LNCS 10553:126-134",
+        year=2017,
+        doi="10.1007/978-3-319-67558-9_15",
+    ),
+    "pnet_birnn": Paper(
+        authors="J. Cai, L. Lu, F. Xing, L. Yang",
+        title="Pancreas Segmentation in CT and MRI Images via Domain Specific Network Designing and Recurrent Neural "
+        "Contextual Learning",
+        journal="arXiv:1803.11303",
+        year=2018,
+        doi="10.48550/arXiv.1803.11303",
+    ),
 }
 
 _GREEN, _BLUE = (0, 230, 118), (41, 98, 255)
@@ -145,6 +160,29 @@ BUNDLES: dict[str, BundleInfo] = {
             measurements=("ejection_fraction",),
         ),
         BundleInfo(
+            name="fcn_levelset_left_ventricle",
+            paper="fcn_levelset",
+            task="left ventricle",
+            modality="MR",
+            takes="short-axis MR, volume or slice",
+            gives="1 cavity of the left ventricle",
+            spatial_dims=2,
+            labels=(Label(1, "left ventricle", _GREEN, Code("87878005", "Left ventricle")),),
+            regions=(Region("left_ventricle", "left ventricle", (1,), _GREEN, Code("87878005", "Left ventricle")),),
+            measurements=("ejection_fraction",),
+        ),
+        BundleInfo(
+            name="fcn_levelset_liver",
+            paper="fcn_levelset",
+            task="liver",
+            modality="CT",
+            takes="abdominal CT, volume or 8-bit slice",
+            gives="1 liver",
+            spatial_dims=2,
+            labels=(Label(1, "liver", _GREEN, Code("10200004", "Liver")),),
+            regions=(Region("liver", "liver", (1,), _GREEN, Code("10200004", "Liver")),),
+        ),
+        BundleInfo(
             name="racenet_nuclei",
             paper="racenet",
             task="nuclei",
@@ -155,6 +193,17 @@ BUNDLES: dict[str, BundleInfo] = {
             labels=(Label(1, "nucleus", _GREEN, Code("84640000", "Nucleus")),),
             regions=(Region("nuclei", "nuclei", (1,), _GREEN, Code("84640000", "Nucleus")),),
             instances=True,
+        ),
+        BundleInfo(
+            name="pnet_birnn_pancreas",
+            paper="pnet_birnn",
+            task="pancreas",
+            modality="CT",
+            takes="abdominal CT, volume or 8-bit slice",
+            gives="1 pancreas",
+            spatial_dims=3,
+            labels=(Label(1, "pancreas", _GREEN, Code("15776009", "Pancreas")),),
+            regions=(Region("pancreas", "pancreas", (1,), _GREEN, Code("15776009", "Pancreas")),),
         ),
         BundleInfo(
             name="racenet_left_atrium",

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from PIL import Image
 
-__all__ = ["NIFTI_SUFFIXES", "PICTURE_SUFFIXES", "case_name", "check_image_file", "image_datalist"]
+__all__ = ["NIFTI_SUFFIXES", "PICTURE_SUFFIXES", "case_name", "check_image_file", "image_datalist", "is_picture"]
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -26,6 +26,11 @@ def case_name(path: str | os.PathLike[str]) -> str:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return name
+
+
+def is_picture(path: object) -> bool:
+    """Whether a file is a PNG, JPEG or TIFF by its name; False for anything but a path."""
+    return isinstance(path, (str, os.PathLike)) and str(path).lower().endswith(PICTURE_SUFFIXES)
 
 
 def image_datalist(input_path: str | os.PathLike[str]) -> list[dict[str, str]]:

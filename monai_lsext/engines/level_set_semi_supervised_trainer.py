@@ -21,7 +21,8 @@ __all__ = ["LevelSetSemiSupervisedTrainer", "object_probability"]
 class LevelSetSemiSupervisedTrainer(SupervisedTrainer):
     """``SupervisedTrainer`` whose unlabelled images are taught by their own prediction, refined by a level set.
 
-    ``loss = sum_i w_i CE(network(I_i), y_i) / sum_i w_i``: a labelled image has the weight 1 and its label as y; an
+    ``loss = sum_i w_i CE(network(I_i), y_i) / sum_i w_i``, CE the mean over the pixels, those of the object counted
+    ``object_weight`` times: a labelled image has the weight 1 and its label as y; an
     unlabelled one the mask ``phi > 0`` that the level set makes of the network's probability map. Its weight is
     ``unlabelled_weight``, but 0 during the warm-up and where that mask is empty or everything.
 
@@ -30,8 +31,9 @@ class LevelSetSemiSupervisedTrainer(SupervisedTrainer):
     Args:
         network: logits [B, 1, \\*S] (sigmoid) or [B, 2, \\*S] (softmax, object second).
         optimizer: its optimiser; ADADELTA in the paper.
-        refiner: probability [B, 1, \\*S] -> phi; default ``LevelSetRefiner()``.
+        refiner: (probability [B, 1, \\*S], image [B, C, \\*S]) -> phi; default ``LevelSetRefiner()``.
         unlabelled_weight: >= 0, default 1.
+        object_weight: > 0, default 1, the plain cross-entropy.
         warm_up_epochs: first epochs, in which unlabelled images do not count, >= 0, default 5.
         flag_key: where ``FillMissingLabeld`` says whether an item is labelled, default "labelled"; a batch without it
             is labelled.
@@ -47,7 +49,8 @@ class LevelSetSemiSupervisedTrainer(SupervisedTrainer):
 
     Note:
         The paper starts from a network trained on the labelled part and names neither warm-up nor weight. The warm-up
-        lets a network start from scratch: refined noise as a target would be learned. A batch of which nothing counts
+        lets a network start from scratch: refined noise as a target would be learned. With the plain cross-entropy of a
+        small object masks come out too small, and learned from themselves they shrink: hence ``object_weight``. A batch of which nothing counts
         has the loss 0. With a data list without unlabelled items the training is supervised, which a warning tells:
         annotation tools and federated clients send labelled cases alone.
 
@@ -59,8 +62,9 @@ class LevelSetSemiSupervisedTrainer(SupervisedTrainer):
         self,
         network: nn.Module,
         optimizer: Optimizer,
-        refiner: Callable[[Tensor], Tensor] | None = None,
+        refiner: Callable[[Tensor, Tensor], Tensor] | None = None,
         unlabelled_weight: float = 1.0,
+        object_weight: float = 1.0,
         warm_up_epochs: int = 5,
         flag_key: str = "labelled",
         **kwargs: Any,
@@ -68,8 +72,11 @@ class LevelSetSemiSupervisedTrainer(SupervisedTrainer):
         for name, value in (("unlabelled_weight", unlabelled_weight), ("warm_up_epochs", warm_up_epochs)):
             if value < 0:
                 raise ValueError(f"`{name}` must be >= 0, got {value}")
+        if object_weight <= 0:
+            raise ValueError(f"`object_weight` must be > 0, got {object_weight}")
         self.refiner = LevelSetRefiner() if refiner is None else refiner
         self.unlabelled_weight = unlabelled_weight
+        self.object_weight = object_weight
         self.warm_up_epochs = warm_up_epochs
         self.flag_key = flag_key
         self.samples: list[tuple[Tensor, Tensor]] = []
@@ -85,7 +92,7 @@ class LevelSetSemiSupervisedTrainer(SupervisedTrainer):
         device = torch.device(self.state.device)
         with torch.autocast(device.type, enabled=self.amp):
             logits = self.inferer(image.to(device), self.network)
-        loss = _cross_entropy(logits.float(), target.to(device)).mean()
+        loss = self._cross_entropy(logits.float(), target.to(device)).mean()
         if self.scaler is None:
             loss.backward()
             self.optimizer.step()
@@ -101,6 +108,7 @@ class LevelSetSemiSupervisedTrainer(SupervisedTrainer):
         if tuple(label.shape) != expected:
             raise ValueError(f"`label` must have shape {expected}, got {tuple(label.shape)}")
         logits = convert_to_tensor(logits, track_meta=False).float()
+        image = convert_to_tensor(self.state.output["image"], track_meta=False)
         target = (convert_to_tensor(label, track_meta=False) > 0.5).to(logits.device)
         flags = self.state.batch.get(self.flag_key, True)
         labelled = torch.as_tensor(flags, device=logits.device).bool().expand(len(logits))
@@ -108,15 +116,21 @@ class LevelSetSemiSupervisedTrainer(SupervisedTrainer):
         unlabelled = ~labelled
         if self.unlabelled_weight > 0 and self.state.epoch > self.warm_up_epochs and unlabelled.any():
             with torch.no_grad():
-                mask = self.refiner(object_probability(logits.detach()[unlabelled])) > 0
+                mask = self.refiner(object_probability(logits.detach()[unlabelled]), image[unlabelled]) > 0
             target[unlabelled] = mask
             share = mask.flatten(1).float().mean(1)
             weight[unlabelled] = self.unlabelled_weight * ((share > 0) & (share < 1)).to(weight)
         self.state.output["target"], self.state.output["weight"] = target.to(logits.dtype), weight
-        image = convert_to_tensor(self.state.output["image"], track_meta=False)
         self.samples = [(image[i], target[i]) for i in weight.nonzero()[:, 0].tolist()]
         total = weight.sum()
-        return (weight * _cross_entropy(logits, target)).sum() / torch.where(total > 0, total, 1)
+        return (weight * self._cross_entropy(logits, target)).sum() / torch.where(total > 0, total, 1)
+
+    def _cross_entropy(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """Mean over the pixels of each item, [B]."""
+        margin = logits if logits.shape[1] == 1 else logits[:, 1:] - logits[:, :1]
+        weight = margin.new_tensor(self.object_weight)
+        entropy = F.binary_cross_entropy_with_logits(margin, mask.to(margin.dtype), reduction="none", pos_weight=weight)
+        return entropy.flatten(1).mean(1)
 
     def _check_labels(self) -> None:
         """Count the labelled items of the data list, where the loader has one."""
@@ -139,12 +153,3 @@ def object_probability(logits: Tensor) -> Tensor:
     if logits.shape[1] not in (1, 2):
         raise ValueError(f"the network must have 1 or 2 output channels, got {logits.shape[1]}")
     return torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, 1)[:, 1:]
-
-
-def _cross_entropy(logits: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the pixels of each item, [B]."""
-    if logits.shape[1] == 1:
-        entropy = F.binary_cross_entropy_with_logits(logits, mask.to(logits.dtype), reduction="none")
-    else:
-        entropy = F.cross_entropy(logits, mask[:, 0].long(), reduction="none")
-    return entropy.flatten(1).mean(1)

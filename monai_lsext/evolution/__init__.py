@@ -19,7 +19,7 @@ from .legendre import LegendreFit, legendre_level_set
 from .local_intensity_clustering import LocalIntensityClustering, local_intensity_clustering
 from .otsu_drlse import OtsuDRLSE
 from .refiner import LevelSetRefiner
-from .shape_prior import Alignment, ShapePrior, ShapeState
+from .shape_prior import Alignment, ShapePrior, ShapeState, disc_prior
 
 __all__ = [
     "Alignment",
@@ -44,6 +44,7 @@ __all__ = [
     "ShapePrior",
     "ShapeState",
     "chan_vese",
+    "disc_prior",
     "drlse",
     "edge_indicator",
     "evolve",

@@ -27,7 +27,7 @@ class LevelSetRefiner(nn.Module):
     """Level set started from and held to a network's probability map, made smooth, optionally of a known shape.
 
     ``E = shape * E_shape + smoothness * int delta(phi) b |grad phi| - data * int H(phi) log P + (1 - H(phi))
-    log(1 - P) + distance * int p(|grad phi|)``; b = 1, or ``1 / (1 + |grad I|**2)`` when an image is given.
+    log(1 - P) + distance * int p(|grad phi|)``; b = 1, or ``1 / (1 + |edges * grad I|**2)`` when an image is given.
     The start is the signed distance of ``P > 0.5``.
 
     Args:
@@ -36,7 +36,10 @@ class LevelSetRefiner(nn.Module):
         data: weight of the likelihood, >= 0, default 1.
         distance: weight of the distance regularisation, >= 0, default 0.2.
         shape: weight of the shape prior, >= 0, default 0 (none); it needs ``prior``.
-        prior: signed distance (positive inside) of the shape [1, 1, \\*M], on a grid of the image's spacing.
+        prior: signed distance (positive inside) of the shape [1, 1, \\*M], on a grid of the image's spacing; see
+            :func:`disc_prior`.
+        edges: factor of the image, >= 0, default 1; a step of some units times it counts as an edge. With 0 the image
+            has no effect.
         step: > 0, default 1.
         tol: an item ends when its mean ``|phi change|`` per point and iteration is below it, default 0: never.
 
@@ -48,8 +51,7 @@ class LevelSetRefiner(nn.Module):
 
     Note:
         An item whose map is nowhere (everywhere) above 0.5 has no contour to move: its phi is negative (positive)
-        all over. Gradients reach the probability through the likelihood, not through the start. The image's scale
-        decides what counts as an edge: a step of some units.
+        all over. Gradients reach the probability through the likelihood, not through the start.
 
     Reference:
         Tang, Valipour, Zhang, Cobzas & Jagersand, "A deep level set method for image segmentation", 2017, Eq. 1-4.
@@ -65,9 +67,11 @@ class LevelSetRefiner(nn.Module):
         prior: Tensor | None = None,
         step: float = 1.0,
         tol: float = 0.0,
+        edges: float = 1.0,
     ) -> None:
         super().__init__()
-        for name, value in (("smoothness", smoothness), ("data", data), ("distance", distance), ("shape", shape)):
+        weights = {"smoothness": smoothness, "data": data, "distance": distance, "shape": shape, "edges": edges}
+        for name, value in weights.items():
             check_not_negative(name, value)
         if (shape > 0) != (prior is not None):
             given = None if prior is None else tuple(prior.shape)
@@ -81,6 +85,7 @@ class LevelSetRefiner(nn.Module):
         self.shape = shape
         self.step = step
         self.tol = tol
+        self.edges = edges
         self.prior: Tensor | None
         self.register_buffer("prior", prior, persistent=False)
 
@@ -110,7 +115,9 @@ class LevelSetRefiner(nn.Module):
             raise ValueError(f"`image` {tuple(image.shape)} does not fit `probability` {tuple(probability.shape)}")
         if probability.dtype != torch.float64:
             probability = probability.float()
-        edge = None if image is None else edge_indicator(image.to(probability), spacing=spacing)
+        edge = None
+        if image is not None and self.edges > 0:
+            edge = edge_indicator(self.edges * image.to(probability), spacing=spacing)
         terms: list[EnergyTerm] = [
             ProbabilityFit(probability, self.data),
             Length(self.smoothness, edge),

@@ -12,11 +12,36 @@ from torch import Tensor
 from monai_lsext.evolution.energies import EnergyTerm, Flow, check_not_negative
 from monai_lsext.evolution.grid import Block, Grid, inner, replicate
 
-__all__ = ["Alignment", "ShapePrior", "ShapeState"]
+__all__ = ["Alignment", "ShapePrior", "ShapeState", "disc_prior"]
 
 _START_ANGLES = tuple(math.radians(degrees) for degrees in (-45, -30, -15, 0, 15, 30, 45))
 _DAMPING = 1e-3
 _TRUSTED_PX = 2.0
+
+
+def disc_prior(radius_px: float, spatial_dims: int = 2) -> Tensor:
+    """Signed distance to a disc or ball, ``radius - |x|``, on a grid that reaches one radius beyond it.
+
+    The shape of what is round in a slice, such as the left ventricle. The alignment finds size and place, so the radius
+    only says how finely the grid is drawn.
+
+    Args:
+        radius_px: >= 1.
+        spatial_dims: 2 (default) or 3.
+
+    Returns:
+        phi [1, 1, \\*M].
+
+    Raises:
+        ValueError: for an argument out of range.
+    """
+    if radius_px < 1:
+        raise ValueError(f"`radius_px` must be >= 1, got {radius_px}")
+    if spatial_dims not in (2, 3):
+        raise ValueError(f"`spatial_dims` must be 2 or 3, got {spatial_dims}")
+    side = torch.arange(-math.ceil(2 * radius_px), math.ceil(2 * radius_px) + 1, dtype=torch.float32)
+    axes = torch.meshgrid(*[side] * spatial_dims, indexing="ij")
+    return (radius_px - torch.stack(axes).norm(dim=0))[None, None]
 
 
 class Alignment(NamedTuple):

@@ -7,6 +7,7 @@ from .epoch_seed import EpochSeed
 from .gradient_clipping import GradientClipping
 from .replay_buffer import ReplayBuffer
 from .stage_growth import StageGrowth
+from .stage_weights import StageWeights
 from .step_metrics import StepMetricsHandler
 from .step_weight_schedule import StepWeightSchedule
 from .surface_metrics import HausdorffDistanceMM, SurfaceDistanceMM, VolumeErrorML
@@ -22,6 +23,7 @@ __all__ = [
     "HausdorffDistanceMM",
     "ReplayBuffer",
     "StageGrowth",
+    "StageWeights",
     "StepMetricsHandler",
     "StepWeightSchedule",
     "SurfaceDistanceMM",

@@ -15,7 +15,7 @@ from monai_lsext.networks.unwrap import unwrapped
 
 __all__ = ["SliceSequenceInferer"]
 
-MODES = ("carry", "blend")
+MODES = ("carry", "blend", "slices")
 
 
 class SliceSequenceInferer(Inferer):
@@ -25,12 +25,14 @@ class SliceSequenceInferer(Inferer):
     starting with the state that the one before has left, and each slice seen with its true neighbours. The result is
     that of the whole volume; only one window at a time is on the network's device, the rest where the image is.
 
+    ``slices``, for :class:`PNetBiRNN`: the same windows without the recurrence, each slice with its true neighbours.
+
     ``blend``, for any network from volume to volume: windows overlap and are averaged with weights that fall towards
     their ends (MONAI's ``SlidingWindowInferer``); what lies beyond a window is not seen.
 
     Args:
         window: slices of a window, >= 1, default 32; a shorter volume is one window.
-        mode: ``carry`` (default) or ``blend``.
+        mode: ``carry`` (default), ``slices`` or ``blend``.
         overlap: of neighbouring windows in ``blend``, as a share of a window, 0 <= overlap < 1, default 0.5.
 
     Shape:
@@ -38,10 +40,10 @@ class SliceSequenceInferer(Inferer):
 
     Raises:
         ValueError: for an argument out of range, or an image with other axes.
-        TypeError: in ``carry``, for a network that is no PNetBiRNN.
+        TypeError: in ``carry`` and ``slices``, for a network that is no PNetBiRNN.
 
     Note:
-        ``carry`` is for evaluation: it runs without gradient and leaves the network's mode as it is.
+        ``carry`` and ``slices`` are for evaluation: they run without gradient and leave the network's mode as it is.
 
     Reference:
         Cai, Lu, Xing & Yang, 2018, equations 5-10; the paper does not say how long its sequences were.
@@ -69,7 +71,7 @@ class SliceSequenceInferer(Inferer):
             return cast(Tensor, windows(inputs, network, *args, **kwargs))
         plain = unwrapped(network)
         if not isinstance(plain, PNetBiRNN):
-            raise TypeError(f"`mode` 'carry' needs a PNetBiRNN, got {type(plain).__name__}; use 'blend' instead")
+            raise TypeError(f"`mode` {self.mode!r} needs a PNetBiRNN, got {type(plain).__name__}; use 'blend' instead")
         return self._carry(inputs, plain, *args, **kwargs)
 
     @torch.no_grad()
@@ -77,6 +79,8 @@ class SliceSequenceInferer(Inferer):
         depth, device = inputs.shape[4], next(network.parameters()).device
         starts = range(0, depth, self.window)
         own = [network.slice_logits(inputs, s, min(s + self.window, depth)).to(inputs.device) for s in starts]
+        if self.mode == "slices":
+            return convert_to_dst_type(torch.cat(own, 4), inputs, dtype=own[0].dtype)[0]
         gates = []
         for backward in (False, True) if network.bidirectional else (False,):
             state, parts = None, []

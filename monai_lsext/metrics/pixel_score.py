@@ -25,7 +25,7 @@ class PixelScore(ReducedMetric):
         reduction: MONAI's reduction, default ``mean``.
 
     Shape:
-        y_pred, y: binary [B, C, W, H], or lists of [C, W, H]. The result is [B, C].
+        y_pred, y: binary [B, C, \\*S], 2D or 3D, or lists of [C, \\*S]. The result is [B, C].
 
     Raises:
         ValueError: when the masks differ in shape.
@@ -40,5 +40,5 @@ class PixelScore(ReducedMetric):
 
     def _compute_tensor(self, y_pred: Tensor, y: Tensor | None = None, **kwargs: Any) -> Tensor:
         y = required(y)
-        check_pair(y_pred, y, "[B, C, W, H]", 4)
+        check_pair(y_pred, y, "[B, C, *S]", 4, 5)
         return compute_confusion_matrix_metric(self.metric_name, get_confusion_matrix(y_pred, y))

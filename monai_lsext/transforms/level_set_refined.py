@@ -31,6 +31,8 @@ class LevelSetRefine(Transform):
         refiner: energies and iterations; default ``LevelSetRefiner()``.
         background: whether the first of several channels is the background (softmax), default True; False for
             channels that may overlap (sigmoid).
+        slice_wise: whether each slice along the last of three axes has its own level set, for networks that see
+            slices; default False.
 
     Shape:
         probability [C, \\*S] in 0 to 1, image [K, \\*S] or None -> [C, \\*S]; 2D and 3D.
@@ -44,9 +46,12 @@ class LevelSetRefine(Transform):
         0. Channels are refined one by one.
     """
 
-    def __init__(self, refiner: LevelSetRefiner | None = None, background: bool = True) -> None:
+    def __init__(
+        self, refiner: LevelSetRefiner | None = None, background: bool = True, slice_wise: bool = False
+    ) -> None:
         self.refiner = LevelSetRefiner() if refiner is None else refiner
         self.background = background
+        self.slice_wise = slice_wise
 
     def __call__(self, probability: Any, image: Any = None) -> Tensor:
         maps = convert_to_tensor(probability, dtype=torch.float32, track_meta=False)
@@ -75,9 +80,15 @@ class LevelSetRefine(Transform):
         box = (slice(None), *[slice(a, b) for a, b in zip(start, end, strict=True)])
         part = channel[box]
         if part.numel():
-            phi = self.refiner(part[None], None if image is None else image[box][None], spacing)
-            result[box] = ArctanStep().heaviside(phi[0])
+            result[box] = ArctanStep().heaviside(self._phi(part, None if image is None else image[box], spacing))
         return result
+
+    def _phi(self, part: Tensor, image: Tensor | None, spacing: Sequence[float]) -> Tensor:
+        """Level set of [1, \\*S], of all slices in one batch when each has its own."""
+        if not (self.slice_wise and part.ndim == 4):
+            return self.refiner(part[None], None if image is None else image[None], spacing)[0]
+        slices = None if image is None else image.movedim(-1, 0)
+        return self.refiner(part.movedim(-1, 0), slices, spacing[:2]).movedim(0, -1)
 
 
 class LevelSetRefined(MapTransform):
@@ -98,6 +109,7 @@ class LevelSetRefined(MapTransform):
         keys: probability maps, usually ``pred``.
         refiner: see :class:`LevelSetRefine`.
         background: see :class:`LevelSetRefine`.
+        slice_wise: see :class:`LevelSetRefine`.
         image_key: image on the maps' grid whose edges attract the contour; None (default): none.
         allow_missing_keys: MONAI's option, default False.
 
@@ -110,11 +122,12 @@ class LevelSetRefined(MapTransform):
         keys: KeysCollection,
         refiner: LevelSetRefiner | None = None,
         background: bool = True,
+        slice_wise: bool = False,
         image_key: str | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.refine = LevelSetRefine(refiner, background)
+        self.refine = LevelSetRefine(refiner, background, slice_wise)
         self.image_key = image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

@@ -24,6 +24,7 @@ class Case:
         tiny_inference: the same for inference, where the ids differ.
         variants: variant -> a part of a weight's name that only its network has, or None.
         suffix: of the mask that ``inference.yaml`` writes.
+        predict_suffix: of the mask that ``predict`` writes where it differs.
     """
 
     name: str
@@ -37,11 +38,15 @@ class Case:
     tiny_inference: dict[str, object] = field(default_factory=dict)
     variants: dict[str, str | None] = field(default_factory=dict)
     suffix: str = ".nii.gz"
+    predict_suffix: str | None = None
 
     @property
     def folder(self) -> Path:
         return ROOT / self.name
 
+
+# what is trained from scratch; the joint stages need the weights of the first
+FIVE_MODELS: dict[str, str | None] = dict.fromkeys(("i_pretrained", "v_all_labels", "largest_component"))
 
 CASES = {
     case.name: case
@@ -80,6 +85,62 @@ CASES = {
             num=8,
             tiny={"crop_size": "[64,64]", "batch_size": 2, "train#trainer#epoch_length": 3, "num_images": 4},
             variants={"unet": None, "unet_dp": None, "exact": None, "true_centre": None},
+        ),
+        Case(
+            name="fcn_levelset_left_ventricle",
+            task="left_ventricle",
+            images="*/patient*/patient???_frame??.nii.gz",
+            parameters=51_238,
+            evaluated={"val_mean_dice": 1, "iou": 1, "assd_px": 1, "hd_px": 1, "presence_error": 2},
+            test_items=38,
+            num=8,
+            tiny={
+                "field_px": "[60,60,-1]",
+                "crop_size": "[48,48]",
+                "batch_size": 4,
+                "labelled_share": 0.5,
+                "warm_up_epochs": 1,
+                "train#trainer#epoch_length": 2,
+            },
+            tiny_inference={"field_px": "[60,60,-1]"},
+            variants=FIVE_MODELS,
+        ),
+        Case(
+            name="fcn_levelset_liver",
+            task="liver",
+            images="images/*.png",
+            parameters=23_938,
+            evaluated={"val_mean_dice": 1, "iou": 1, "assd_px": 1, "hd_px": 1, "presence_error": 2},
+            test_items=4,
+            num=20,
+            tiny={
+                "image_size": 48,
+                "crop_size": "[48,48]",
+                "batch_size": 4,
+                "labelled_share": 0.5,
+                "warm_up_epochs": 1,
+                "train#trainer#epoch_length": 2,
+            },
+            tiny_inference={"image_size": 48},
+            variants=FIVE_MODELS,
+            predict_suffix=".png",
+        ),
+        Case(
+            name="pnet_birnn_pancreas",
+            task="pancreas",
+            images="images/*.nii.gz",
+            parameters=2_098_731,  # with the number of active units
+            evaluated=dict.fromkeys(
+                ("val_mean_dice", "jaccard", "avd_mm", "precision", "recall", "volume_error_ml"), 1
+            ),
+            test_items=4,
+            tiny={"image_size": 32, "batch_size": 1, "windows_per_volume": 2, "train#trainer#epoch_length": 2},
+            tiny_inference={"image_size": 32},
+            variants={
+                **dict.fromkeys(("msa", "pnet64", "hnn", "ce", "cbce", "mri", "any_organ")),
+                "one_way": "recurrence.layers",
+                "basicunet": "final_conv",
+            },
         ),
         Case(
             name="racenet_left_atrium",

@@ -30,7 +30,11 @@ FIRST = next(iter(CASES.values()))
 FIRST_THEN_SLOW = [
     pytest.param(case, id=case.name, marks=[] if case is FIRST else pytest.mark.slow) for case in CASES.values()
 ]
-VARIANTS = [pytest.param(case, name, id=f"{case.name}-{name}") for case in CASES.values() for name in case.variants]
+VARIANTS = [
+    pytest.param(case, name, id=f"{case.name}-{name}", marks=[] if case is FIRST else pytest.mark.slow)
+    for case in CASES.values()
+    for name in case.variants
+]
 
 
 def parameters(path: Path) -> int:
@@ -135,6 +139,7 @@ def compare(first: object, second: object) -> None:
         assert first == second
 
 
+@pytest.mark.parametrize("case", FIRST_THEN_SLOW)
 def test_inference_names_the_bad_case_and_writes_the_rest(
     case: Case, phantoms: Path, tmp_path: Path, bundle_command: Command, run: Run
 ) -> None:
@@ -161,8 +166,8 @@ def test_prediction_of_both_commands_is_the_same(
     run(bundle_command("inference.yaml", tiny=False, dataset_dir=image))
     arguments = ["--bundle", case.name, "--input", str(image), "--output", str(tmp_path / "predict")]
     run([sys.executable, "-m", "monai_lsext", "predict", *arguments])
-    name = f"{case_name(image)}_seg{case.suffix}"
-    masks = [mask_of(tmp_path / folder / name) for folder in ("output", "predict")]
+    suffixes = {"output": case.suffix, "predict": case.predict_suffix or case.suffix}
+    masks = [mask_of(tmp_path / name / f"{case_name(image)}_seg{suffix}") for name, suffix in suffixes.items()]
     assert np.array_equal(*masks)
     assert masks[0].max() > 0
 

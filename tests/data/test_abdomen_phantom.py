@@ -40,7 +40,7 @@ def test_one_curved_organ_of_a_possible_size(seed: int) -> None:
 
 
 def test_hounsfield_units() -> None:
-    image, label, _, dropped = abdomen_phantom(1, **SMALL)
+    image, label, _, _, dropped = abdomen_phantom(1, **SMALL)
     assert image.min() < -950
     assert image.max() > 250
     shown = np.delete(np.arange(32), dropped)

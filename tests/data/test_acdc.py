@@ -50,6 +50,7 @@ def test_items(shared: Path) -> None:
             "image": str(folder / f"patient011_frame{frame}.nii.gz"),
             "label": str(folder / f"patient011_frame{frame}_gt.nii.gz"),
             "case": f"patient011_frame{frame}",
+            "patient": "patient011",
             "phase": phase,
         }
         for frame, phase in (("01", "ED"), ("09", "ES"))

@@ -63,3 +63,10 @@ def test_a_failing_write_of_a_volume_leaves_nothing(tmp_path: Path, monkeypatch:
     with pytest.raises(RuntimeError):
         save_volume(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4, 1), (1, 3, 1, 1)])
+def test_axes_of_length_one_stay(shape: tuple[int, ...], tmp_path: Path) -> None:
+    image = MetaTensor(torch.ones(shape), meta={"filename_or_obj": "case.nii.gz"})
+    SaveImage(tmp_path, "seg", ".nii.gz", torch.uint8, writer=WholeNibabelWriter, separate_folder=False)(image)
+    assert nib.nifti1.load(tmp_path / "case_seg.nii.gz").shape == shape[1:]

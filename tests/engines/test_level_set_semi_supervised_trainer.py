@@ -78,7 +78,7 @@ def test_then_the_refined_mask_is_the_target_of_an_unlabelled_image(channels: in
     engine.run()
     images = torch.stack([d["image"] for d in data])
     with torch.no_grad():
-        refined = refiner(object_probability(net(images[2:]))) > 0
+        refined = refiner(object_probability(net(images[2:])), images[2:]) > 0
         assert not torch.equal(refined, object_probability(net(images[2:])) > 0.5)
         targets = torch.cat([data[0]["label"][None], data[1]["label"][None], refined.float()])
         each = entropies(net, images, targets)
@@ -87,6 +87,17 @@ def test_then_the_refined_mask_is_the_target_of_an_unlabelled_image(channels: in
     assert torch.equal(engine.state.output[2]["target"], targets[2])
     assert torch.equal(engine.samples[2][1], refined[0])
     assert torch.equal(engine.samples[2][0], images[2])
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_pixels_of_the_object_can_count_more(channels: int) -> None:
+    data, net = items(2, 2), Affine(channels)
+    engine = trainer(data, net, warm_up_epochs=1, object_weight=3.0)
+    engine.run()
+    images, labels = torch.stack([d["image"] for d in data]), torch.stack([d["label"] for d in data])
+    p = object_probability(net(images)).double()
+    expected = -torch.where(labels > 0.5, 3 * p.log(), (1 - p).log()).mean()
+    assert engine.state.output[0]["loss"] == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("offset", [-9.0, 9.0])

@@ -46,6 +46,14 @@ def test_edges_of_the_image_hold_the_contour() -> None:
     assert (held != corner).sum() < (plain != corner).sum() / 2
 
 
+def test_edges_scale_the_image_and_zero_leaves_it_aside() -> None:
+    probability, mask = noisy_map()
+    image = 5.0 * mask
+    assert torch.equal(LevelSetRefiner(5, edges=0)(probability, image), LevelSetRefiner(5)(probability))
+    assert torch.equal(LevelSetRefiner(5, edges=2)(probability, image), LevelSetRefiner(5)(probability, 2 * image))
+    assert not torch.equal(LevelSetRefiner(5)(probability, image), LevelSetRefiner(5)(probability))
+
+
 @pytest.mark.parametrize(("fill", "sign"), [(0.2, -1), (0.9, 1)])
 def test_a_map_without_a_border_keeps_its_side_beside_another(fill: float, sign: int) -> None:
     probability, mask = noisy_map()
@@ -158,3 +166,14 @@ def test_the_unit_is_the_shortest_edge() -> None:
 def test_bad_maps(probability: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LevelSetRefined("pred")({"pred": probability})
+
+
+def test_slices_with_level_sets_of_their_own() -> None:
+    """A volume refined slice by slice equals its slices refined alone; the whole volume's level set differs."""
+    probability, _ = noisy_map((24, 20, 6))
+    image = torch.rand(1, 24, 20, 6)
+    refiner = LevelSetRefiner(10, smoothness=2.0)
+    refined = LevelSetRefine(refiner, slice_wise=True)(probability[0], image)
+    alone = [LevelSetRefine(refiner)(probability[0, ..., k], image[..., k]) for k in range(6)]
+    assert torch.equal(refined > 0.5, torch.stack(alone, -1) > 0.5)
+    assert not torch.equal(refined > 0.5, LevelSetRefine(refiner)(probability[0], image) > 0.5)

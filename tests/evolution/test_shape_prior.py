@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from monai_lsext.evolution import Alignment, LevelSetRefiner, ShapePrior, evolve
+from monai_lsext.evolution import Alignment, LevelSetRefiner, ShapePrior, disc_prior, evolve
 from monai_lsext.networks.layers import initial_level_set, signed_distance
 
 SIZE = 64
@@ -104,3 +104,18 @@ def test_weights_pull_the_contour_to_the_shape() -> None:
 def test_a_prior_of_other_dimensions() -> None:
     with pytest.raises(ValueError, match=r"`prior` \(1, 1, 4, 4, 4\) does not fit phi \(1, 1, 8, 8\)"):
         evolve(torch.zeros(1, 1, 8, 8), [ShapePrior(torch.zeros(1, 1, 4, 4, 4))], 1, 1.0)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_disc_prior_is_the_distance_to_a_disc(dims: int) -> None:
+    phi = disc_prior(4.5, dims)
+    middle = (9,) * dims
+    assert phi.shape == (1, 1, *[19] * dims)
+    assert phi[0, 0][middle] == pytest.approx(4.5)
+    assert phi[0, 0][(9 + 3, 9 + 4, *middle[2:])] == pytest.approx(-0.5)
+
+
+@pytest.mark.parametrize(("radius", "dims", "match"), [(0.5, 2, "`radius_px` must be >= 1"), (5, 4, "`spatial_dims`")])
+def test_bad_disc_prior(radius: float, dims: int, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        disc_prior(radius, dims)

@@ -56,6 +56,15 @@ def test_wrapped_network() -> None:
     assert torch.allclose(SliceSequenceInferer(2)(volume, wrapped), net(volume), atol=1e-5)
 
 
+def test_slices_leave_the_recurrence_out() -> None:
+    net, volume = network(), torch.randn(2, 1, 6, 5, 11)
+    with torch.no_grad():
+        found = SliceSequenceInferer(4, mode="slices")(volume, net)
+        alone = net.pnet(volume[:, 0, :, :, 4:7].movedim(-1, 1))
+    assert torch.allclose(found[..., 5], alone, atol=1e-5)
+    assert (found - net(volume)).abs().max() > 1e-3
+
+
 def test_blending_leaves_what_each_slice_gives_by_itself() -> None:
     volume = torch.rand(2, 1, 4, 5, 11)
     seen = []
@@ -96,7 +105,7 @@ def test_blending_is_close_to_the_whole_volume_but_not_the_same() -> None:
     ("arguments", "message"),
     [
         ({"window": 0}, "`window` must be >= 1, got 0"),
-        ({"mode": "sum"}, r"`mode` must be one of \['carry', 'blend'\], got 'sum'"),
+        ({"mode": "sum"}, r"`mode` must be one of \['carry', 'blend', 'slices'\], got 'sum'"),
         ({"overlap": 1.0}, "`overlap` must be >= 0 and < 1, got 1.0"),
     ],
 )

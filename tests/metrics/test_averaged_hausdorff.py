@@ -51,6 +51,14 @@ def test_closed_forms() -> None:
     assert averaged_hausdorff_distance(one, other, (2.5, 0.7)) == pytest.approx(7.5, abs=1e-6)
 
 
+def test_a_volume_of_one_slice_is_measured_in_its_plane() -> None:
+    a, b = torch.zeros(12, 12), torch.zeros(12, 12)
+    a[2:9, 2:9], b[4:11, 3:10] = 1, 1
+    expected = averaged_hausdorff_distance(a, b, (0.5, 2.0))
+    assert averaged_hausdorff_distance(a[..., None], b[..., None], (0.5, 2.0, 7.0)) == expected
+    assert expected > 0.5
+
+
 def test_empty_masks() -> None:
     empty, full = torch.zeros(4, 4), torch.ones(4, 4)
     assert averaged_hausdorff_distance(empty, empty) == 0

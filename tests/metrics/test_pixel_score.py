@@ -30,5 +30,5 @@ def test_items_stand_by_themselves_and_their_mean_is_given() -> None:
 
 
 def test_other_shapes_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"`y_pred` and `y` must both have shape \[B, C, W, H\], got"):
+    with pytest.raises(ValueError, match=r"`y_pred` and `y` must both have shape \[B, C, \*S\], got"):
         PixelScore("recall")(PRED, TRUTH[..., :4])

@@ -43,7 +43,8 @@ def acdc_datalist(
             ventricle, drawn from all such slices; with one seed and fold, a smaller set lies inside a larger one.
 
     Returns:
-        list of {"image", "label", "case", "phase"}, a drawn slice with its index along the last axis as "slice";
+        list of {"image", "label", "case", "patient", "phase"}, a drawn slice with its index along the last axis as
+        "slice";
         ``phase`` is ``ED`` or ``ES`` by ``Info.cfg``, without that file ``ED`` for a patient's first frame.
 
     Raises:
@@ -96,7 +97,8 @@ def _volumes(patient: Path) -> list[dict[str, Any]]:
         if not label.is_file():
             raise FileNotFoundError(f"the label of {case} is missing: expected {label}")
         phase = "ED" if frame == diastole else "ES"
-        volumes.append({"image": str(image), "label": str(label), "case": case, "phase": phase})
+        known = {"case": case, "patient": patient.name, "phase": phase}
+        volumes.append({"image": str(image), "label": str(label), **known})
     return volumes
 
 

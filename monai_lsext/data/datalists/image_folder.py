@@ -13,11 +13,12 @@ __all__ = ["image_folder_datalist", "image_folder_part"]
 SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
-def image_folder_datalist(dataset_dir: str | Path) -> list[dict[str, str]]:
+def image_folder_datalist(dataset_dir: str | Path, need_labels: bool = True) -> list[dict[str, str]]:
     """Pairs of ``images/<case>.*`` and ``labels/<case>.*``, sorted by case; the suffixes may differ.
 
     Args:
         dataset_dir: folder with ``images`` and ``labels``; files are PNG, JPEG, TIFF, BMP or NIfTI, others are ignored.
+        need_labels: whether an image without a label is an error, default True; otherwise its item has no "label".
 
     Returns:
         list of {"image", "label", "case"}.
@@ -27,11 +28,16 @@ def image_folder_datalist(dataset_dir: str | Path) -> list[dict[str, str]]:
         ValueError: when two files of a folder differ in their suffix only.
     """
     images, labels = (_by_case(Path(dataset_dir) / name) for name in ("images", "labels"))
-    for have, lack, name in ((images, labels, "label"), (labels, images, "image")):
+    pairs = [(images, labels, "label")] if need_labels else []
+    for have, lack, name in [*pairs, (labels, images, "image")]:
         alone = sorted(set(have) - set(lack))
         if alone:
             raise FileNotFoundError(f"{len(alone)} cases have no {name} in {dataset_dir}: {', '.join(alone[:5])}")
-    return [{"image": str(images[case]), "label": str(labels[case]), "case": case} for case in sorted(images)]
+    items = []
+    for case, image in sorted(images.items()):
+        label = {"label": str(labels[case])} if case in labels else {}
+        items.append({"image": str(image), **label, "case": case})
+    return items
 
 
 def image_folder_part(
@@ -41,8 +47,11 @@ def image_folder_part(
     num_folds: int = 5,
     seed: int = 0,
     test_fraction: float = 0.2,
+    need_labels: bool = True,
 ) -> list[dict[str, str]]:
     """One part of :func:`image_folder_datalist`; training, validation and test never share a case.
+
+    Only labelled cases are cut into parts; unlabelled ones belong to ``train`` and ``all``.
 
     Args:
         dataset_dir: the folder.
@@ -51,6 +60,7 @@ def image_folder_part(
         num_folds: number of folds, default 5.
         seed: seed of the folds.
         test_fraction: share of the cases that is held back as ``test``, the same for every ``seed``; 0 < share < 1.
+        need_labels: as for :func:`image_folder_datalist`.
 
     Raises:
         FileNotFoundError: for missing folders or files, naming them.
@@ -58,11 +68,15 @@ def image_folder_part(
     """
     if not 0 < test_fraction < 1:
         raise ValueError(f"`test_fraction` must lie between 0 and 1, got {test_fraction}")
-    cases = image_folder_datalist(dataset_dir)
-    training, test = partition_dataset(cases, ratios=[1 - test_fraction, test_fraction], shuffle=True)
+    cases = image_folder_datalist(dataset_dir, need_labels)
+    labelled = [case for case in cases if "label" in case]
+    training, test = partition_dataset(labelled, ratios=[1 - test_fraction, test_fraction], shuffle=True)
     if not training or not test:
         raise ValueError(f"{dataset_dir} has too few images to hold back {test_fraction} of them for the test")
-    return list(test) if part == "test" else cross_validation_part(training, part, fold, num_folds, seed)
+    if part == "test":
+        return list(test)
+    rest = [case for case in cases if "label" not in case] if part in ("train", "all") else []
+    return cross_validation_part(training, part, fold, num_folds, seed) + rest
 
 
 def _by_case(folder: Path) -> dict[str, Path]:

@@ -27,6 +27,7 @@ def left_ventricle_datalist(
     seed: int = 0,
     num_images: int | None = None,
     slices: str | None = None,
+    need_labels: bool = True,
 ) -> list[dict[str, Any]]:
     """One part of the data in a folder, by what lies in it; training, validation and test never share a patient.
 
@@ -43,6 +44,7 @@ def left_ventricle_datalist(
         num_images: for ACDC's ``train`` alone: so many slices with a left ventricle instead of the volumes.
         slices: None (default): volumes; ``all``: one item for each slice of a NIfTI volume, its index under "slice"
             and its name under "case"; ``object``: only slices whose label has a left ventricle.
+        need_labels: False: an image of a user's own without a label is an item without "label", in ``train`` alone.
 
     Returns:
         list of {"image", "label", "case"}, and "phase", "slice" where known.
@@ -65,7 +67,7 @@ def left_ventricle_datalist(
             raise ValueError(f"Sunnybrook is an outside test: `part` must be 'test', got {part!r}")
         items = sunnybrook_datalist(root, form)
     else:
-        items = list(image_folder_part(root, part, fold, num_folds, seed))
+        items = list(image_folder_part(root, part, fold, num_folds, seed, need_labels=need_labels))
     return items if slices is None else [item for volume in items for item in _slices(volume, slices)]
 
 
@@ -75,8 +77,8 @@ def _sunnybrook_form(root: Path) -> str | None:
 
 
 def _slices(volume: dict[str, Any], which: str) -> list[dict[str, Any]]:
-    """The slices of one item; what is a slice already stays."""
-    if "slice" in volume or not str(volume["label"]).lower().endswith(NIFTI_SUFFIXES):
+    """The slices of one labelled item; what is a slice already and what has no label stays."""
+    if "slice" in volume or "label" not in volume or not str(volume["label"]).lower().endswith(NIFTI_SUFFIXES):
         return [volume]
     label = np.asanyarray(nib.nifti1.load(volume["label"]).dataobj)
     if label.ndim != 3:

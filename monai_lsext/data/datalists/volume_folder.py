@@ -14,7 +14,7 @@ from monai.data import partition_dataset
 from .folds import cross_validation_part
 from .listed_cases import ListedCases, index_has, index_rows
 
-__all__ = ["volume_folder_cases", "volume_folder_datalist"]
+__all__ = ["pair_fault", "volume_folder_cases", "volume_folder_datalist"]
 
 PARTS = ("all", "train", "val", "test")
 TEST_FOLDERS = ("validation", "testing", "test")
@@ -51,7 +51,7 @@ def volume_folder_cases(folder: str | Path) -> ListedCases:
         order = list(rows)
     items = []
     for case in order:
-        reason = _fault(images.get(case), labels.get(case))
+        reason = pair_fault(images.get(case), labels.get(case))
         if reason:
             left_out[case] = reason
         else:
@@ -163,7 +163,7 @@ def _by_case(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _fault(image: Path | None, label: Path | None) -> str | None:
+def pair_fault(image: Path | None, label: Path | None) -> str | None:
     """Why a pair cannot be used, from the headers alone."""
     if image is None or label is None:
         return "no image" if image is None else "no label"

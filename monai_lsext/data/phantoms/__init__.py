@@ -11,8 +11,11 @@ from .atrium import AtriumPhantom, atrium_phantom
 from .atrium_files import write_atrium_phantoms
 from .fundus import FundusPhantom, fundus_phantom
 from .fundus_files import write_fundus_phantoms
+from .liver_files import write_liver_phantoms
 from .nuclei import NucleiPhantom, nuclei_phantom
 from .nuclei_files import write_nuclei_phantoms
+from .shapes import ShapesPhantom, shapes_phantom
+from .shapes_files import write_shapes_phantoms
 from .short_axis import ShortAxisFrame, ShortAxisPhantom, short_axis_phantom
 from .short_axis_files import write_short_axis_phantoms
 
@@ -22,17 +25,21 @@ __all__ = [
     "AtriumPhantom",
     "FundusPhantom",
     "NucleiPhantom",
+    "ShapesPhantom",
     "ShortAxisFrame",
     "ShortAxisPhantom",
     "abdomen_phantom",
     "atrium_phantom",
     "fundus_phantom",
     "nuclei_phantom",
+    "shapes_phantom",
     "short_axis_phantom",
     "write_abdomen_phantoms",
     "write_atrium_phantoms",
     "write_fundus_phantoms",
+    "write_liver_phantoms",
     "write_nuclei_phantoms",
+    "write_shapes_phantoms",
     "write_short_axis_phantoms",
 ]
 
@@ -40,7 +47,9 @@ __all__ = [
 PHANTOM_TASKS: dict[str, Callable[[str | Path, int, int], Path]] = {
     "left_atrium": write_atrium_phantoms,
     "left_ventricle": write_short_axis_phantoms,
+    "liver": write_liver_phantoms,
     "nuclei": write_nuclei_phantoms,
     "optic_disc_cup": write_fundus_phantoms,
     "pancreas": write_abdomen_phantoms,
+    "shapes": write_shapes_phantoms,
 }

@@ -25,10 +25,11 @@ _EDGE = 2  # slices at either end of the pancreas that never lose their contrast
 
 
 class AbdomenPhantom(NamedTuple):
-    """Volume in HU and label [W, H, D] along right, anterior, superior (label 1: pancreas), with sides and losses."""
+    """Volume in HU, pancreas and liver [W, H, D] (0 and 1) along right, anterior, superior, with sides and losses."""
 
     image: NDArray[np.int16]
     label: NDArray[np.uint8]
+    liver: NDArray[np.uint8]
     spacing_mm: tuple[float, float, float]
     dropped: tuple[int, ...]  # slices that do not show the pancreas
 
@@ -92,41 +93,50 @@ def _paint_body(rng: np.random.Generator, space: _Space) -> Volume:
     return mix(mix(image, 330.0, soft_step(spine)), rng.uniform(150, 190), soft_step(spine - 3))
 
 
-def _paint_organs(rng: np.random.Generator, space: _Space, image: Volume) -> Volume:
-    """Liver, spleen, kidneys, great vessels, stomach and bowel loops, some as dense as the pancreas."""
+def _paint_organs(rng: np.random.Generator, space: _Space, image: Volume) -> tuple[Volume, Volume]:
+    """Liver, spleen, kidneys, great vessels, stomach and bowel loops, some as dense as the pancreas; and the liver.
+
+    The liver is given as about the distance to the border of what the others leave of it, positive inside.
+    """
 
     def near(*place: float) -> list[float]:
         return [float(p + rng.normal(0, 4)) for p in place]
 
+    liver = space.ball(near(82, 18, 38), (62, 66, 62))
+    image = mix(image, rng.uniform(98, 118), soft_step(liver))
     for centre, radii, signal in (
-        (near(82, 18, 38), (62, 66, 62), rng.uniform(98, 118)),  # liver
         (near(-100, -28, 34), (28, 38, 40), rng.uniform(108, 130)),  # spleen
         (near(58, -40, -22), (24, 22, 44), rng.uniform(150, 190)),  # kidneys
         (near(-60, -42, -14), (24, 22, 44), rng.uniform(150, 190)),
         (near(-12, -28, 0), (9, 9, math.inf), rng.uniform(150, 180)),  # aorta
         (near(14, -26, 0), (11, 9, math.inf), rng.uniform(120, 150)),  # vena cava
     ):
-        image = mix(image, signal, soft_step(space.ball(centre, radii)))
+        organ = space.ball(centre, radii)
+        image, liver = mix(image, signal, soft_step(organ)), np.minimum(liver, -organ)
     for _ in range(14):  # bowel, in front of and below the pancreas
         centre = [rng.uniform(-95, 75), rng.uniform(34, 70), rng.uniform(-60, 20)]
         loop = space.ball(centre, rng.uniform(10, 20, 3).tolist())
         image = mix(image, rng.uniform(60, 110), soft_step(loop))
         image = mix(image, rng.uniform(-15, 90), soft_step(loop - rng.uniform(2, 4)))
+        liver = np.minimum(liver, -loop)
     stomach = space.ball(near(-52, 40, 34), (42, 26, 30))
     gas = np.minimum(stomach - 4, space.axes[1] - np.float32(rng.uniform(46, 56)))  # rises to the front
     image = mix(mix(image, 70.0, soft_step(stomach)), rng.uniform(5, 30), soft_step(stomach - 4))
-    return mix(image, -850.0, soft_step(gas))
+    return mix(image, -850.0, soft_step(gas)), np.minimum(liver, -stomach)
 
 
-def _paint_neighbours(rng: np.random.Generator, space: _Space, image: Volume, knots: Point) -> Volume:
-    """Duodenum about the head, and the vein behind body and tail."""
+def _paint_neighbours(
+    rng: np.random.Generator, space: _Space, image: Volume, liver: Volume, knots: Point
+) -> tuple[Volume, Volume]:
+    """Duodenum about the head, and the vein behind body and tail; what they leave of the liver."""
     head = knots[:2].mean(0)
     around = np.array([[6, 26, 16], [22, 10, 8], [25, -2, -8], [16, -8, -26], [-8, -10, -34]], float)
     duodenum = space.tube(*_course(head + around, rng.uniform(9, 13) * np.ones(5)))
     image = mix(image, rng.uniform(70, 100), soft_step(duodenum))
     image = mix(image, rng.uniform(0, 60), soft_step(duodenum - 3))
     vein = space.tube(*_course(knots[2:] + np.array([0, -12, -1]), np.full(4, rng.uniform(4, 5.5))))
-    return mix(image, rng.uniform(140, 170), soft_step(vein))
+    image = mix(image, rng.uniform(140, 170), soft_step(vein))
+    return image, np.minimum(liver, -np.maximum(duodenum, vein))
 
 
 def _drop(rng: np.random.Generator, shown: NDArray[np.bool_], lengths: Sequence[int]) -> tuple[int, ...]:
@@ -178,7 +188,7 @@ def abdomen_phantom(
     knots = _COURSE * rng.uniform(0.9, 1.1, 3) + rng.normal(0, 4, _COURSE.shape) + rng.normal(0, 5, 3)
     pancreas = space.tube(*_course(knots, _RADII * rng.uniform(0.85, 1.2) * rng.uniform(0.9, 1.1, len(_RADII))))
     pancreas = pancreas + np.float32(rng.uniform(0.8, 1.4)) * _texture(rng, space, 4.0)  # lobules
-    image = _paint_neighbours(rng, space, _paint_organs(rng, space, _paint_body(rng, space)), knots)
+    image, liver = _paint_neighbours(rng, space, *_paint_organs(rng, space, _paint_body(rng, space)), knots)
     label = (pancreas > 0).astype(np.uint8)
     dropped = _drop(rng, np.asarray(label.any((0, 1))), dropouts)
     contrast = np.ones(shape[2], np.float32)
@@ -187,4 +197,5 @@ def abdomen_phantom(
     noise = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), (0.6, 0.6, 0))
     image = image + np.float32(rng.uniform(9, 16)) * noise / noise.std()
     hounsfield = np.clip(np.rint(image), -1024, 3071).astype(np.int16)
-    return AbdomenPhantom(hounsfield, label, spacing_mm, dropped)
+    visible = (np.minimum(liver, -pancreas) > 0).astype(np.uint8)
+    return AbdomenPhantom(hounsfield, label, visible, spacing_mm, dropped)

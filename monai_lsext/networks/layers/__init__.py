@@ -14,6 +14,8 @@ from .level_set import (
     heaviside,
     signed_distance,
 )
+from .rls_cell import RLSCell
+from .roi_warp import roi_warp
 from .star_pattern import StarPattern, smooth_contour
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "ConvLSTM",
     "ImagePyramidCNN",
     "InitialLevelSet",
+    "RLSCell",
     "StarPattern",
     "averaged_hausdorff_distance",
     "contour_log_partition",
@@ -37,6 +40,7 @@ __all__ = [
     "minimal_closed_contour",
     "minimal_closed_contour_reference",
     "polygon_signed_distance",
+    "roi_warp",
     "signed_distance",
     "smooth_contour",
 ]

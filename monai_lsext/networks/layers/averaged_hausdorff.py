@@ -33,7 +33,8 @@ def averaged_hausdorff_distance(a: Tensor, b: Tensor, spacing_mm: Sequence[float
     Note:
         This is not MONAI's ``SurfaceDistanceMetric(symmetric=True)``, which is the mean over both borders together,
         so that the longer border weighs more; nor the absolute volume difference, which is abbreviated alike.
-        A border pixel is one inside with a neighbour (along an axis) outside the mask or outside the image.
+        A border pixel is one inside with a neighbour (along an axis) outside the mask or outside the image; in a
+        volume of one slice only the axes in its plane count.
 
     Reference:
         Cai, Lu, Xing & Yang, 2018, section IV-D (AVD).
@@ -44,6 +45,8 @@ def averaged_hausdorff_distance(a: Tensor, b: Tensor, spacing_mm: Sequence[float
     if len(spacing) != a.ndim or not all(math.isfinite(side) and side > 0 for side in spacing):
         raise ValueError(f"`spacing_mm` must be {a.ndim} numbers > 0, got {spacing_mm}")
     a, b = a > 0.5, b > 0.5
+    if a.ndim == 3 and a.shape[2] == 1:
+        a, b, spacing = a[..., 0], b[..., 0], spacing[:2]
     if torch.equal(a, b):
         return 0.0
     if not (a.any() and b.any()):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import zoom
 from torch import nn
 
 from monai_lsext.networks.nets import LevelSetFCN
@@ -72,11 +74,22 @@ def test_every_weight_gets_a_gradient_and_the_net_can_learn(variant: str) -> Non
     assert net(image).std() > 1e-4  # not dead from the start
 
 
-def test_initial_weights_are_normal_and_biases_zero() -> None:
+@pytest.mark.parametrize(("variant", "order"), [("liver", 1), ("left_ventricle", 0)])
+def test_upsampling_starts_as_interpolation(variant: str, order: int) -> None:
+    """Of a ramp: linear inside, or the value of the nearest coarse point."""
+    net = LevelSetFCN(variant=variant)
+    coarse = torch.arange(6.0).expand(1, net.upsample.in_channels, 6, 6)
+    fine = net.upsample(coarse)[0, 0, 3 * net.stride].detach().numpy()
+    expected = zoom(np.arange(6.0), net.stride, order=order, mode="nearest", grid_mode=True)
+    inner = slice(net.stride, -net.stride)  # beyond the ends there is nothing to interpolate with
+    assert fine[inner] == pytest.approx(expected[inner], abs=1e-5)
+
+
+def test_convolutions_start_by_hes_rule() -> None:
     torch.manual_seed(0)
     net = LevelSetFCN(variant="left_ventricle")
-    weights = torch.cat([p.flatten() for n, p in net.named_parameters() if n.endswith("weight")])
-    assert weights.std().item() == pytest.approx(0.1, rel=0.02)
+    last = net.features[-2]
+    assert last.weight.std().item() == pytest.approx((2 / (32 * 9)) ** 0.5, rel=0.02)
     assert all(bool((p == 0).all()) for n, p in net.named_parameters() if n.endswith("bias"))
 
 
