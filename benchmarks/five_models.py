@@ -1,4 +1,4 @@
-"""The five models of the FCN-levelset paper, on part of the labels: what does a level set add?
+"""The five models of the FCN-levelset paper and two controls, on part of the labels: what does a level set add?
 
     python -m benchmarks.five_models --bundle fcn_levelset_left_ventricle --dataset_dir DATA --output DIR \\
         [--shares 0.5 0.1] [--seeds 0 1 2] [--outside OTHER]
@@ -39,12 +39,18 @@ class Model:
 MODELS = (
     Model("i", "i, pre-trained", "pretrained", ("i_pretrained",)),
     Model("i_largest", "i + largest component", "pretrained", ("i_pretrained", "largest_component")),
+    Model("i_longer", "i, trained as long as iii", "continued", ("i_pretrained",)),
     Model("ii", "ii, i + level set", "pretrained", ("ii_pretrained_level_set",)),
     Model("iii", "iii, joint", "joint", ("iii_joint",)),
     Model("iv", "iv, joint + level set", "joint", ("iv_joint_level_set",)),
     Model("v", "v, all labels", "all_labels", ("v_all_labels",)),
 )
-STAGES = {"pretrained": "i_pretrained", "joint": "iii_joint", "all_labels": "v_all_labels"}
+STAGES = {
+    "pretrained": "i_pretrained",
+    "continued": "iii_joint",  # without its unlabelled images
+    "joint": "iii_joint",
+    "all_labels": "v_all_labels",
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,9 @@ class Study:
         }
         if stage != "all_labels":
             options["labelled_share"] = str(share)
-        if stage == "joint":
+        if stage == "continued":
+            options["unlabelled"] = "False"
+        if stage in ("continued", "joint"):
             options["stage_weights"] = str(self.folder("pretrained", share, seed) / "models" / "model.pt")
         run_bundle(self.bundle, ["train.yaml", f"variants/{STAGES[stage]}.yaml"], options, folder / "train.log")
         (folder / "trained").touch()

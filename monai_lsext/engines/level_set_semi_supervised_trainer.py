@@ -49,10 +49,10 @@ class LevelSetSemiSupervisedTrainer(SupervisedTrainer):
 
     Note:
         The paper starts from a network trained on the labelled part and names neither warm-up nor weight. The warm-up
-        lets a network start from scratch: refined noise as a target would be learned. With the plain cross-entropy of a
-        small object masks come out too small, and learned from themselves they shrink: hence ``object_weight``. A batch of which nothing counts
-        has the loss 0. With a data list without unlabelled items the training is supervised, which a warning tells:
-        annotation tools and federated clients send labelled cases alone.
+        lets a network start from scratch: refined noise as a target would be learned. With the plain cross-entropy of
+        a small object masks come out too small, and learned from themselves they shrink: hence ``object_weight``. A
+        batch of which nothing counts has the loss 0. With a data list without unlabelled items the training is
+        supervised, which a warning tells: annotation tools and federated clients send labelled cases alone.
 
     Reference:
         Tang, Valipour, Zhang, Cobzas & Jagersand, "A deep level set method for image segmentation", 2017, Section 2.3.
