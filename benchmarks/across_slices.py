@@ -4,9 +4,9 @@
 
 trains every row with the configs of ``pnet_birnn_pancreas`` on each fold, measures it on the files' own voxels, writes
 ``table.md``, ``thresholds.png`` and ``volumes.png``, and goes on where it was interrupted when it is started again. All
-rows share grid, width, windows, augmentation, iterations and the rule by which the weights are chosen (the best Dice of
-cases taken out of training). The recurrent rows go on from PNet-MSA's weights; BasicUNet trains as long as both of its
-stages together.
+rows share grid, width, windows, augmentation and the rule by which the weights are chosen (the best Dice of cases taken
+out of training). The recurrent rows go on from PNet-MSA's weights, so they train longer; BasicUNet trains as long as
+the two stages of PNet-MSA together.
 """
 
 from __future__ import annotations
@@ -122,19 +122,36 @@ def scores(probability: MetaTensor, label: MetaTensor) -> dict[str, Any]:
     voxel_ml = float(np.prod(sides_mm)) / 1000
     return {
         "dice": dice(mask, truth),
-        "jaccard": hits / (found + true - hits),
+        "jaccard": ratio(hits, found + true - hits),
         "avd_mm": averaged_hausdorff_distance(mask, truth, sides_mm),
-        "precision": hits / found if found else float("nan"),
-        "recall": hits / true,
+        "precision": ratio(hits, found),
+        "recall": ratio(hits, true),
         "volume_ml": found * voxel_ml,
         "true_volume_ml": true * voxel_ml,
         "thresholds": [dice(pred >= threshold, truth) for threshold in THRESHOLDS],
     }
 
 
+def ratio(part: float, whole: float) -> float:
+    """Not a number where there is nothing to divide by; such a figure does not count in the table."""
+    return part / whole if whole else float("nan")
+
+
 def dice(mask: Tensor, truth: Tensor) -> float:
-    """Of two masks, not both empty."""
-    return float(2 * (mask & truth).sum() / (mask.sum() + truth.sum()))
+    """Of two masks."""
+    return ratio(2 * float((mask & truth).sum()), float(mask.sum() + truth.sum()))
+
+
+def by_case(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One record a case, the mean over the seeds: for the tests a case that was measured twice is still one case."""
+    cases: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        cases.setdefault(record["case"], []).append(record)
+    figures = [key for key in records[0] if key != "case"]
+    return [
+        {"case": case, **{key: np.mean([record[key] for record in same], axis=0) for key in figures}}
+        for case, same in cases.items()
+    ]
 
 
 def measure(row: Row, fold: int | None, seed: int, setting: Setting) -> list[dict[str, Any]]:
@@ -178,9 +195,14 @@ def paired(ours: np.ndarray, base: np.ndarray) -> str:
     return f"{ttest_rel(ours[both], base[both]).pvalue:.2g}" if both.sum() > 1 and (ours != base)[both].any() else ""
 
 
+def mean_thresholds(records: list[dict[str, Any]]) -> np.ndarray:
+    """Mean Dice at each threshold."""
+    return np.nanmean([record["thresholds"] for record in records], axis=0)
+
+
 def plateau(records: list[dict[str, Any]]) -> tuple[float, float]:
     """The widest run of thresholds whose mean Dice is at most 0.01 below the best."""
-    means = np.mean([record["thresholds"] for record in records], axis=0)
+    means = mean_thresholds(records)
     best = int(means.argmax())
     first = last = best
     while first > 0 and means[first - 1] >= means[best] - PLATEAU:
@@ -191,7 +213,7 @@ def plateau(records: list[dict[str, Any]]) -> tuple[float, float]:
 
 
 def table(measured: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """Lines of Markdown; the cases of all folds and seeds together."""
+    """Lines of Markdown; the cases of all folds together."""
     metrics = ("dice", "jaccard", "avd_mm", "precision", "recall")
     lines = [
         "| | n | Dice | Jaccard | AVD, mm | precision | recall | missed | AVD against PNet-MSA | p Dice | p AVD "
@@ -221,9 +243,7 @@ def draw_thresholds(measured: dict[str, list[dict[str, Any]]], path: Path) -> No
     figure = Figure(figsize=(5.5, 3.6), layout="constrained")
     axes = figure.subplots()
     for name in (name for name in LOSSES if name in measured):
-        axes.plot(
-            THRESHOLDS, np.mean([r["thresholds"] for r in measured[name]], axis=0), marker=".", label=LOSSES[name]
-        )
+        axes.plot(THRESHOLDS, mean_thresholds(measured[name]), marker=".", label=LOSSES[name])
     axes.set_xlabel("threshold of the probability")
     axes.set_ylabel("mean Dice")
     axes.grid(alpha=0.3)
@@ -289,7 +309,7 @@ def main() -> None:
     if step > 1:  # the table needs all of them: after several processes, a last start without --part
         return
     measured = {
-        name: [record for fold, seed in runs for record in measure(ROWS[name], fold, seed, setting)]
+        name: by_case([record for fold, seed in runs for record in measure(ROWS[name], fold, seed, setting)])
         for name in ROWS
         if name in arguments.rows
     }

@@ -40,21 +40,16 @@ def measure(name: str, net: CRLS, image: Tensor) -> list[dict[str, Any]]:
         "detect": lambda: net.eval().detect(image),
         "training step": lambda: training_step(net, image),
     }
-    rows = []
+    rows: list[dict[str, Any]] = []
     for part, run in parts.items():
-        row: dict[str, Any] = {
+        row = {
             "network": name,
             "part": part,
             "device": image.device.type,
             "size": "x".join(map(str, image.shape[2:])),
             **time_ms(run, 1, 5),
+            "peak MiB": peak_memory_mib(run, image.device),
         }
-        if image.device.type == "cpu":
-            row["peak MiB"] = peak_memory_mib(run)
-        else:
-            torch.cuda.reset_peak_memory_stats()
-            run()
-            row["peak MiB"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
         rows.append(row)
     return rows
 

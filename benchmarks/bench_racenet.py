@@ -87,12 +87,7 @@ def measure(cases: Sequence[tuple[str, nn.Module, Tensor]], repeats: int = 20) -
             "parameters": sum(p.numel() for p in net.parameters()),
             "ms": timed["median_ms"],
         }
-        if image.device.type == "cpu":
-            row["peak MiB"] = peak_memory_mib(run)
-        else:
-            torch.cuda.reset_peak_memory_stats()
-            run()
-            row["peak MiB"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+        row["peak MiB"] = peak_memory_mib(run, image.device)
         rows.append(row)
     return rows
 

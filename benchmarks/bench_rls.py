@@ -72,8 +72,7 @@ def measure(image: Tensor, runs: dict[str, Callable[[], Any]], repeats: int, inp
         }
         if rival:
             row["faster"] = f"{rival / per_image[name]:.1f}x"
-        if image.device.type == "cpu":
-            row["peak MiB"] = peak_memory_mib(run)
+        row["peak MiB"] = peak_memory_mib(run, image.device)
         rows.append(row)
     return rows
 

@@ -66,8 +66,14 @@ def _summary(times: list[float]) -> dict[str, float]:
     return {"median_ms": round(median, 2), "iqr_ms": round(high - low, 2), "best_ms": round(min(times), 2)}
 
 
-def peak_memory_mib(run: Callable[[], Any]) -> float:
-    """Growth of the resident set while ``run`` works in a forked process of its own, in MiB."""
+def peak_memory_mib(run: Callable[[], Any], device: torch.device | None = None) -> float:
+    """Memory of ``run`` in MiB: growth of the resident set in a forked process of its own, or on a GPU the most that
+    torch had allocated, weights and input included.
+    """
+    if device is not None and device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        run()
+        return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_report_growth, args=(run, sender))

@@ -24,6 +24,7 @@ from monai_lsext.data.datalists import left_ventricle_datalist, liver_datalist
 
 DATALISTS = {"fcn_levelset_left_ventricle": left_ventricle_datalist, "fcn_levelset_liver": liver_datalist}
 METRICS = {"val_mean_dice": "Dice", "iou": "IoU"}
+OUTSIDE = ("i", "iv", "v")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Model:
     title: str
     stage: str
     variants: tuple[str, ...]
+
+    def seeds(self, seeds: list[int]) -> list[int]:
+        """Those of the command line, or the first of them."""
+        return seeds[:1] if self.stage == "continued" else seeds
 
 
 MODELS = (
@@ -96,6 +101,7 @@ class Study:
                 "output_dir": str(target),
                 "ckpt_dir": str(folder / "models"),
                 "seed": str(seed),
+                **({"validate#slices": "$None"} if "left_ventricle" in self.bundle else {}),
             }
             configs = ["train.yaml", "evaluate.yaml", *[f"variants/{name}.yaml" for name in model.variants]]
             run_bundle(self.bundle, configs, options, target / "evaluate.log")
@@ -104,8 +110,7 @@ class Study:
     def patients(self, outside: bool = False) -> dict[str, str]:
         """Case of the test part -> patient."""
         root = self.outside if outside else self.dataset_dir
-        slices = {"slices": "all"} if "left_ventricle" in self.bundle else {}
-        items = DATALISTS[self.bundle](str(root), "test", **slices)  # type: ignore[operator]
+        items = DATALISTS[self.bundle](str(root), "test")  # type: ignore[operator]
         return {item["case"]: str(item.get("patient", item["case"])) for item in items}
 
 
@@ -131,10 +136,11 @@ def table(study: Study, shares: list[float], seeds: list[int], outside: bool = F
     ]
     patients = study.patients(outside)
     for share in shares:
-        folders = {m.name: [study.evaluate(m, share, seed, outside) for seed in seeds] for m in MODELS}
-        method = by_patient(folders["iv"], patients)
-        for model in MODELS:
+        models = [model for model in MODELS if not outside or model.name in OUTSIDE]
+        folders = {m.name: [study.evaluate(m, share, seed, outside) for seed in m.seeds(seeds)] for m in models}
+        for model in models:
             mine = folders[model.name]
+            method = by_patient(folders["iv"][: len(mine)], patients)
             cells = [f"{100 * share:g} %", model.title]
             for metric in METRICS:
                 pooled = np.array([value for folder in mine for value in values(folder, metric).values()])
@@ -157,7 +163,14 @@ def main() -> None:
     parser.add_argument("--outside", type=Path, help="measured, never trained on")
     arguments = parser.parse_args()
     study = Study(arguments.bundle, arguments.dataset_dir, arguments.output, arguments.outside)
-    todo = [(stage, share, seed) for seed in arguments.seeds for share in arguments.shares for stage in STAGES]
+    first = arguments.seeds[0]
+    todo = [
+        (stage, share, seed)
+        for seed in arguments.seeds
+        for share in arguments.shares
+        for stage in STAGES
+        if stage != "continued" or seed == first
+    ]
     for stage, share, seed in tqdm(todo, desc="trainings", unit="net"):
         study.train(stage, share, seed)
     lines = table(study, arguments.shares, arguments.seeds)

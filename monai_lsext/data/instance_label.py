@@ -32,7 +32,7 @@ def read_instance_label(label: Any) -> Label:
 
             - a file of instance ids: all objects have class 1;
             - a list of files, one object each: likewise;
-            - {"instances": file, "classes": file}, as in PASCAL VOC; 255 in either is background;
+            - {"instances": file, "classes": file}, as in PASCAL VOC; where the class is 255 (void) is background;
             - {"objects": [{"segmentation": .., "class": k}, ..], "size": [rows, columns]}, as :func:`coco_datalist`
               gives; where objects overlap, the smaller lies above.
 
@@ -41,7 +41,7 @@ def read_instance_label(label: Any) -> Label:
 
     Raises:
         ValueError: for files of different sizes, colour pictures, objects of one list that overlap, another form of
-            label, or runs of another size than the image.
+            label, or a segmentation that :func:`decode_segmentation` refuses.
         ImportError: for COCO's outlines and runs without pycocotools.
     """
     if isinstance(label, (str, os.PathLike)):
@@ -50,8 +50,7 @@ def read_instance_label(label: Any) -> Label:
     if isinstance(label, Mapping) and {"instances", "classes"} <= set(label):
         planes = [_plane(label[key]) for key in ("instances", "classes")]
         _same_size(planes, label["classes"])
-        void = (planes[0] == VOID) | (planes[1] == VOID)
-        return np.stack([np.where(void, 0, plane) for plane in planes])
+        return np.stack([np.where(planes[1] == VOID, 0, plane) for plane in planes])
     if isinstance(label, Mapping) and {"objects", "size"} <= set(label):
         return _drawn(label["objects"], tuple(label["size"]))
     if isinstance(label, Sequence) and label:
@@ -63,14 +62,14 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> NDArray[np.
     """Mask of a COCO segmentation: polygons, runs as numbers, or runs as a string.
 
     Args:
-        segmentation: as in the file.
+        segmentation: as in the file; without any polygon the mask is empty.
         size: rows and columns of the image.
 
     Shape:
         bool [rows, columns].
 
     Raises:
-        ValueError: for runs of another size.
+        ValueError: for runs of another size, or polygons that are not lists of x and y of three points or more.
         ImportError: without pycocotools.
     """
     if not has_rle:
@@ -82,8 +81,19 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> NDArray[np.
             segmentation if isinstance(segmentation["counts"], (str, bytes)) else rle.frPyObjects(segmentation, *size)
         )
     else:
+        _check_polygons(segmentation)
+        if not segmentation:
+            return np.zeros(size, bool)
         runs = rle.merge(rle.frPyObjects(segmentation, *size))
     return np.asarray(rle.decode(runs)).astype(bool)
+
+
+def _check_polygons(segmentation: Any) -> None:
+    """Refuse what pycocotools would take for boxes, cut short, or refuse without a reason."""
+    listed = isinstance(segmentation, list) and all(isinstance(polygon, list) for polygon in segmentation)
+    if not listed or any(len(polygon) < 6 or len(polygon) % 2 for polygon in segmentation):
+        shown = str(segmentation)[:60]
+        raise ValueError(f"a segmentation must be runs, or polygons [x1, y1, x2, y2, x3, y3, ..], got {shown}")
 
 
 def _plane(path: str | os.PathLike[str]) -> Label:

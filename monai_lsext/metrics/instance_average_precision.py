@@ -51,11 +51,11 @@ class InstanceAveragePrecision:
 
     Args:
         num_classes: K, >= 1.
-        max_detections: the best so many of each class in an image count, >= 1, default 100.
+        max_detections: of each class in an image only so many, the best-scored, count; >= 1, default 100.
 
     Raises:
-        ValueError: for an argument out of range; for predictions and labels of different
-            number or size; when no object was collected.
+        ValueError: for an argument out of range; for predictions and labels of different number or size; for a label
+            that :func:`instance_targets` refuses; when no object was collected.
 
     Note:
         The matching and the curves are MONAI's ``matching_batch`` and ``COCOMetric``, whose mean would count a class

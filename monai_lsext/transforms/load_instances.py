@@ -21,11 +21,11 @@ class LoadInstancesd(MapTransform):
 
     Args:
         keys: labels in one of the forms of :func:`read_instance_label`.
-        num_classes: K, >= 1; class ids are 1 to K.
-        allow_missing_keys: as in MONAI.
+        num_classes: K, >= 1, default 1; class ids are 1 to K.
+        allow_missing_keys: MONAI's option, default False.
 
     Shape:
-        -> float32 [2, \\*S], in the axes that ``LoadImaged`` gives the image.
+        -> float32 [2, W, H], in the axes that ``LoadImaged`` gives the image, without the image's affine.
 
     Raises:
         ValueError: for a label that cannot be read so, or that :func:`instance_targets` refuses, naming the case; for

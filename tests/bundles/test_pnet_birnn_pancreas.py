@@ -149,6 +149,7 @@ TINY = {
 }
 
 
+@pytest.mark.slow
 def test_three_stages(tmp_path: Path, run: Run) -> None:
     data = write_abdomen_phantoms(tmp_path / "data", num=4)
 
@@ -175,6 +176,7 @@ def test_three_stages(tmp_path: Path, run: Run) -> None:
     assert not torch.equal(converge[gate], recurrent[gate])
 
 
+@pytest.mark.slow
 def test_single_slices_train_and_are_measured(tmp_path: Path, run: Run) -> None:
     """NIH's slices as pictures, by patient."""
     rows = ["file,patient"]
@@ -217,8 +219,11 @@ def slice_dice(mask: Tensor, truth: Tensor) -> float:
 
 @pytest.mark.slow
 def test_the_recurrence_restores_a_slice_that_lost_its_contrast(tmp_path: Path) -> None:
-    """The middle one of three neighbouring slices without contrast, in 8 unseen phantoms."""
-    data = write_abdomen_phantoms(tmp_path / "data", num=24, seed=3)
+    """The middle one of three neighbouring slices without contrast, in 8 unseen phantoms.
+
+    The length of the runs was chosen with phantoms of seed 3: here are others.
+    """
+    data = write_abdomen_phantoms(tmp_path / "data", num=24, seed=11)
     weights = trained_in_three_stages(data, tmp_path)
     parser = ConfigParser()
     parser.read_config([PANCREAS.folder / "configs" / name for name in ("train.yaml", "evaluate.yaml")])

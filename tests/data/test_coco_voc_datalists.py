@@ -72,6 +72,12 @@ def changed(part: str, index: int, **values: Any) -> dict[str, Any]:
     return data
 
 
+def without_segmentation() -> dict[str, Any]:
+    data = content()
+    del data["annotations"][0]["segmentation"]
+    return data
+
+
 @pytest.mark.parametrize(
     ("data", "options", "error", "message"),
     [
@@ -88,6 +94,7 @@ def changed(part: str, index: int, **values: Any) -> dict[str, Any]:
             r"annotation 3 has category id 2, but the categories are \[1, 13, 90\]",
         ),
         (changed("annotations", 0, image_id=9), {}, ValueError, "annotation 1 is of image 9, not in the file"),
+        (without_segmentation(), {}, ValueError, r"instances\.json: annotation 1 has no segmentation"),
         (content(), {"categories": ["cat"]}, ValueError, r"`categories` must be some of \['person', .*, got \['cat'\]"),
         ({"images": []}, {}, ValueError, "must be a COCO file of instances, but has no annotations, categories"),
         ("<html>", {}, ValueError, r"instances\.json must be a COCO file, got one that is not JSON"),

@@ -63,6 +63,12 @@ def test_voc_palette_and_void(tmp_path: Path) -> None:
     assert label[1].T.tolist() == [[15, 0, 3], [0, 0, 0]]
 
 
+def test_void_is_told_by_the_class_so_that_an_object_may_have_the_number_255(tmp_path: Path) -> None:
+    ids = saved(tmp_path / "i.png", np.array([[254, 255, 256]]), np.uint16)
+    label = read_instance_label({"instances": ids, "classes": saved(tmp_path / "k.png", np.array([[1, 1, 255]]))})
+    assert label[:, :, 0].tolist() == [[254, 255, 0], [1, 1, 0]]
+
+
 def test_coco_polygons_runs_and_strings() -> None:
     rle = pytest.importorskip("pycocotools.mask")
     mask = np.zeros((4, 6), bool)
@@ -115,6 +121,20 @@ def test_runs_of_another_size() -> None:
     pytest.importorskip("pycocotools")
     with pytest.raises(ValueError, match=r"runs must have the image's size \(4, 6\), got \(5, 6\)"):
         decode_segmentation({"size": [5, 6], "counts": [30]}, (4, 6))
+
+
+@pytest.mark.parametrize("polygons", [[[1, 1, 3, 3]], [[1, 1, 3, 1, 3, 3, 9]], [1, 1, 3, 1, 3, 3], "abc", None])
+def test_bad_polygons(polygons: Any) -> None:
+    pytest.importorskip("pycocotools")
+    with pytest.raises(ValueError, match=r"a segmentation must be runs, or polygons \[x1, y1, .*, got "):
+        decode_segmentation(polygons, (4, 6))
+
+
+def test_no_polygon_is_no_pixel() -> None:
+    pytest.importorskip("pycocotools")
+    mask = decode_segmentation([], (4, 6))
+    assert mask.shape == (4, 6)
+    assert not mask.any()
 
 
 def test_the_transform_names_the_case(tmp_path: Path) -> None:

@@ -103,8 +103,12 @@ def test_decathlon(tmp_path: Path) -> None:
     assert nib.nifti1.load(cases.items[0]["label"]).shape == (2, 3, 4)
     parts = [names(pancreas_datalist(tmp_path, part, test_fold=3)) for part in PARTS]
     assert sorted(name for part in parts for name in part) == names(cases.items)
-    (tmp_path / "dataset.json").write_text("{}")
-    with pytest.raises(ValueError, match='must have a list "training" of entries'):
+    for content in ("{}", "[]"):
+        (tmp_path / "dataset.json").write_text(content)
+        with pytest.raises(ValueError, match='must have a list "training" of entries'):
+            decathlon_cases(tmp_path)
+    (tmp_path / "dataset.json").write_text("<html>")
+    with pytest.raises(ValueError, match=r"dataset\.json must be JSON, got Expecting value"):
         decathlon_cases(tmp_path)
 
 

@@ -41,8 +41,8 @@ def coco_datalist(
 
     Raises:
         FileNotFoundError: for a missing file or image, naming the first of them.
-        ValueError: for a file that is no COCO file, an annotation of an image or a category that it does not list, or
-            an unknown name in ``categories``.
+        ValueError: for a file that is no COCO file, an annotation of an image or a category that it does not list or
+            without a segmentation, or an unknown name in ``categories``.
     """
     path, folder = Path(annotation_file), Path(image_dir)
     content = _read(path)
@@ -61,6 +61,8 @@ def coco_datalist(
                 f"{path.name}: annotation {entry['id']} has category id {entry['category_id']}, but the categories are "
                 f"{sorted(listed)}"
             )
+        if "segmentation" not in entry:
+            raise ValueError(f"{path.name}: annotation {entry['id']} has no segmentation")
         if entry["category_id"] in classes and not entry.get("iscrowd", 0):
             drawn = {"segmentation": entry["segmentation"], "class": classes[entry["category_id"]]}
             objects[entry["image_id"]].append(drawn)

@@ -24,17 +24,22 @@ def decathlon_cases(dataset_dir: str | Path) -> ListedCases:
 
     Raises:
         FileNotFoundError: without ``dataset.json``, or when no case is left, with the reasons.
-        ValueError: for a ``dataset.json`` without that list.
+        ValueError: for a ``dataset.json`` that is no JSON or has no such list.
 
     Reference:
         Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 2022.
     """
     root = Path(dataset_dir)
-    if not (root / "dataset.json").is_file():
-        raise FileNotFoundError(f"expected the decathlon's list at {root / 'dataset.json'}, but there is none")
-    listed = json.loads((root / "dataset.json").read_text(encoding="utf-8")).get("training")
+    path = root / "dataset.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"expected the decathlon's list at {path}, but there is none")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} must be JSON, got {error}") from error
+    listed = content.get("training") if isinstance(content, dict) else None
     if not isinstance(listed, list) or not all(isinstance(e, dict) and {"image", "label"} <= e.keys() for e in listed):
-        raise ValueError(f'{root / "dataset.json"} must have a list "training" of entries with "image" and "label"')
+        raise ValueError(f'{path} must have a list "training" of entries with "image" and "label"')
     items, left_out = [], {}
     for entry in listed:
         image, label = (root / entry[key] for key in ("image", "label"))

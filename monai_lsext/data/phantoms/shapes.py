@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-__all__ = ["SHAPE_CLASSES", "ShapesPhantom", "shapes_phantom"]
+__all__ = ["ShapesPhantom", "shapes_phantom"]
 
-SHAPE_CLASSES = ("round", "angular")
 SIZE = (96, 96)
 _TRIES = 40
 

@@ -20,6 +20,7 @@ __all__ = ["Proposals", "RegionOutput", "RegionProposalNetwork", "clip_boxes", "
 _MIN_SIDE_PX = 1.0
 # the paper's balance of the two losses: N_cls, N_reg and lambda
 _SAMPLES, _LOCATIONS, _BOX_WEIGHT = 256, 2400, 10.0
+_POSITIVE_IOU, _NEGATIVE_IOU, _NMS_IOU = 0.7, 0.3, 0.7
 
 
 class RegionOutput(NamedTuple):
@@ -44,7 +45,7 @@ def match_anchors(anchors: Tensor, boxes: Tensor, positive_iou: float, negative_
     it is below ``negative_iou`` for all boxes; -1, ignored, between.
 
     Args:
-        anchors: [A, 4].
+        anchors: boxes of one image.
         boxes: the objects' boxes; without any, all anchors are 0.
         positive_iou: lower bound of 1.
         negative_iou: upper bound of 0.
@@ -82,7 +83,8 @@ class RegionProposalNetwork(nn.Module):
     """A 3x3 convolution and two 1x1 convolutions: for each anchor a score and an offset of its box.
 
     ``L = 1/N_cls sum L_cls + lambda/N_reg sum_positive smooth_L1(t - t*)``, the mean over the images; N_cls = 256 drawn
-    anchors at most, N_reg = 2400, lambda = 10.
+    anchors at most, N_reg = 2400, lambda = 10. The IoUs of :func:`match_anchors` are 0.7 and 0.3; of two boxes with an
+    IoU above 0.7 the worse goes.
 
     Args:
         in_channels: channels of the features.
@@ -90,13 +92,13 @@ class RegionProposalNetwork(nn.Module):
         aspect_ratios: ratios of the anchors' second side to the first.
         channels: of the 3x3 convolution, default 128.
         num_proposals: boxes that remain, >= 1, default 300.
-        num_candidates: best boxes that enter non-maximum suppression, default 2000.
-        nms_iou: of two boxes with a greater IoU the worse goes, default 0.7.
-        positive_iou: see :func:`match_anchors`, default 0.7.
-        negative_iou: see :func:`match_anchors`, default 0.3.
+        num_candidates: best boxes that enter non-maximum suppression, >= 1, default 2000.
 
     Shape:
         image [B, C, H, W], features [B, in_channels, h, w] -> :class:`RegionOutput` with A = h w k anchors.
+
+    Raises:
+        ValueError: for ``num_proposals`` or ``num_candidates`` out of range.
 
     Note:
         One logit and the logistic loss stand for the paper's two classes and softmax: the same function. The drawn
@@ -116,17 +118,13 @@ class RegionProposalNetwork(nn.Module):
         channels: int = 128,
         num_proposals: int = 300,
         num_candidates: int = 2000,
-        nms_iou: float = 0.7,
-        positive_iou: float = 0.7,
-        negative_iou: float = 0.3,
     ) -> None:
         super().__init__()
-        if num_proposals < 1:
-            raise ValueError(f"`num_proposals` must be >= 1, got {num_proposals}")
+        for name, value in (("num_proposals", num_proposals), ("num_candidates", num_candidates)):
+            if value < 1:
+                raise ValueError(f"`{name}` must be >= 1, got {value}")
         self.num_proposals = num_proposals
         self.num_candidates = num_candidates
-        self.nms_iou = nms_iou
-        self.ious = (positive_iou, negative_iou)
         self.anchors = AnchorGenerator((tuple(anchor_sizes),), (tuple(aspect_ratios),))
         self.coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
         self.sampler = HardNegativeSampler(_SAMPLES, positive_fraction=0.5, min_neg=_SAMPLES // 2)
@@ -158,7 +156,7 @@ class RegionProposalNetwork(nn.Module):
             whole = ((boxes[:, 2:] - boxes[:, :2]) >= _MIN_SIDE_PX).all(1).nonzero()[:, 0]
             # on the CPU: the suppression asks for one number a box, which on a GPU would wait for each
             kept = non_max_suppression(
-                boxes[whole].detach().cpu(), scores[whole].detach().cpu(), self.nms_iou, self.num_proposals
+                boxes[whole].detach().cpu(), scores[whole].detach().cpu(), _NMS_IOU, self.num_proposals
             )
             chosen = whole[torch.as_tensor(kept).to(whole.device)]
             found.append(Proposals(boxes[chosen], scores[chosen]))
@@ -168,7 +166,7 @@ class RegionProposalNetwork(nn.Module):
         """``rpn_objectness`` and ``rpn_box``, the mean over the images."""
         objectness, box = output.logits.sum() * 0, output.offsets.sum() * 0
         for logits, offsets, target in zip(output.logits, output.offsets, targets, strict=True):
-            label, index = match_anchors(output.anchors, target.boxes, *self.ious)
+            label, index = match_anchors(output.anchors, target.boxes, _POSITIVE_IOU, _NEGATIVE_IOU)
             positive, negative = (
                 mask.bool() for mask in self.sampler.select_samples_per_img(label, logits.detach().sigmoid())
             )

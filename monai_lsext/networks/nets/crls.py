@@ -48,7 +48,7 @@ class CRLS(nn.Module):
         num_steps: T of the level set, >= 1, default 3.
         fc_channels: width of the fully connected layers, default 256.
         num_proposals: boxes that enter the second stage, >= 1, default 300.
-        num_samples: boxes of an image that train it, >= 2, default 64.
+        num_samples: boxes of an image that train it at most, >= 2, default 64.
         max_detections: objects of an image at most, >= 1, default 100.
         min_score: objects with a lower score are not detected, default 0.05.
         map_score: objects with a lower score are not drawn in the map, default 0.5.
@@ -110,7 +110,17 @@ class CRLS(nn.Module):
         channels = self.backbone.out_channels
         self.rpn = RegionProposalNetwork(channels, anchor_sizes, aspect_ratios, num_proposals=num_proposals)
         level_set = RLS(2, 1, roi_size, form, num_steps)
-        self.head = InstanceHead(channels, num_classes, self.backbone.stride, level_set, roi_size, fc_channels, dropout)
+        self.head = InstanceHead(
+            channels,
+            num_classes,
+            self.backbone.stride,
+            level_set,
+            roi_size=roi_size,
+            fc_channels=fc_channels,
+            dropout=dropout,
+            num_samples=num_samples,
+            box_gradient=box_gradient,
+        )
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor | dict[str, Tensor]:
         """The map of the objects, or in training mode the named losses."""

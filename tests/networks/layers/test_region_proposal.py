@@ -164,3 +164,5 @@ def test_boxes_are_cut_to_the_image() -> None:
 def test_bad_arguments() -> None:
     with pytest.raises(ValueError, match="`num_proposals` must be >= 1, got 0"):
         network(num_proposals=0)
+    with pytest.raises(ValueError, match="`num_candidates` must be >= 1, got 0"):
+        network(num_candidates=0)

@@ -75,6 +75,24 @@ def test_mask_loss_reaches_the_box_regression() -> None:
     assert net.rpn.logits.weight.grad is None or not net.rpn.logits.weight.grad.any()
 
 
+def test_options_of_the_training_reach_the_head() -> None:
+    image, label = phantoms(5, 5)
+    gradients = []
+    for factor in (1.0, 0.1, 0.0):
+        net = small(anchor_sizes=(12, 20, 28), box_gradient=factor)
+        for layer in (net.rpn.logits, net.rpn.offsets):
+            torch.nn.init.normal_(layer.weight, std=0.05)
+        torch.manual_seed(1)
+        net(image, label)["mask"].backward()
+        gradients.append(net.rpn.offsets.weight.grad)
+    assert gradients[0].abs().max() > 0
+    assert torch.allclose(gradients[1], 0.1 * gradients[0], atol=1e-6 * float(gradients[0].abs().max()))
+    assert not gradients[2].any()
+    assert small(num_samples=6).head.sampler.batch_size_per_image == 6
+    with pytest.raises(ValueError, match="`num_samples` must be >= 2, got 1"):
+        small(num_samples=1)
+
+
 @pytest.mark.parametrize("size", [(64, 64), (70, 85)])
 def test_objects_and_their_map_agree(size: tuple[int, int]) -> None:
     net, image = small(min_score=0.2, map_score=0.3).eval(), phantoms(4, 3, size=size)[0]
@@ -137,7 +155,7 @@ def test_the_backbone_can_be_exported() -> None:
 @pytest.mark.slow
 def test_four_phantoms_are_learned_by_heart() -> None:
     torch.manual_seed(0)
-    net = CRLS(1, 2, anchor_sizes=(12, 20, 32), roi_size=14, fc_channels=64, num_proposals=50, num_samples=16)
+    net = CRLS(1, 2, anchor_sizes=(12, 20, 32), roi_size=14, fc_channels=64, num_proposals=50)
     image, label = phantoms(None, None, None, None)
     steps = 160
     optimizer = torch.optim.AdamW(net.parameters(), 2e-3)

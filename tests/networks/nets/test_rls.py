@@ -19,7 +19,7 @@ def count(net: torch.nn.Module) -> int:
 
 def small(form: str = "conv", dims: int = 2, **options) -> RLS:
     torch.manual_seed(0)
-    return RLS(dims, image_size=8, form=form, num_steps=3, **{"kernel_size": 3, **options})
+    return RLS(dims, image_size=8, form=form, **{"num_steps": 3, "kernel_size": 3, **options})
 
 
 def test_published_size() -> None:
@@ -129,7 +129,8 @@ def test_dropout_acts_in_training_only(net: torch.nn.Module) -> None:
 
 
 def nets() -> list[torch.nn.Module]:
-    return [small("conv").eval(), small("dense").eval(), small("conv", 3).eval(), FConNet(image_size=8).eval()]
+    levels = [small(form, dims, num_steps=2).eval() for form, dims in (("conv", 2), ("dense", 2), ("conv", 3))]
+    return [*levels, FConNet(image_size=8).eval()]
 
 
 NAMES = ("conv", "dense", "conv3d", "fconnet")
@@ -138,7 +139,7 @@ NAMES = ("conv", "dense", "conv3d", "fconnet")
 @pytest.mark.parametrize(
     ("net", "kind"),
     [
-        pytest.param(net, kind, id=f"{name}-{kind}")
+        pytest.param(net, kind, id=f"{name}-{kind}", marks=[pytest.mark.slow] * ((name, kind) == ("dense", "onnx")))
         for net, name in zip(nets(), NAMES, strict=True)
         for kind in ("script", "export", "onnx")
         if kind == "script" or name in ("conv", "dense")  # the others take the same operators, and seconds
