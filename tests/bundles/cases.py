@@ -111,7 +111,7 @@ CASES = {
             images="images/*.png",
             parameters=23_938,
             evaluated={"val_mean_dice": 1, "iou": 1, "assd_px": 1, "hd_px": 1, "presence_error": 2},
-            test_items=4,
+            test_items=6,
             num=20,
             tiny={
                 "image_size": 48,

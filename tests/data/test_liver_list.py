@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from monai_lsext.data.phantoms import abdomen_phantom, write_liver_phantoms
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_liver_phantoms(tmp_path_factory.mktemp("liver") / "data", num=10, seed=3)
+    return write_liver_phantoms(tmp_path_factory.mktemp("liver") / "data", num=10, seed=3, num_test=2)
 
 
 def test_the_liver_is_what_its_neighbours_leave_of_it() -> None:
@@ -50,8 +51,19 @@ def test_parts_share_no_patient_and_are_the_same_for_every_seed(folder: Path) ->
     assert patients["train"] | patients["val"] == patients["all"]
     assert not patients["test"] & patients["all"]
     assert liver_datalist(folder, "test", seed=9) == parts["test"]
+    assert patients["test"] == {"patient_0008", "patient_0009"}  # by the column split
     first = parts["train"][0]
     assert Path(first["image"]).stem == Path(first["label"]).stem == first["case"]
+
+
+def test_without_a_split_a_fifth_of_the_patients_is_for_testing(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "data")
+    index = tmp_path / "data" / "index.csv"
+    index.write_text("\n".join(",".join(line.split(",")[:2]) for line in index.read_text().split("\n")))
+    test = liver_datalist(tmp_path / "data", "test")
+    assert len(test) == 2
+    assert liver_datalist(tmp_path / "data", "test", seed=4) == test
+    assert len(liver_datalist(tmp_path / "data", "all")) == 8
 
 
 def test_own_folder_with_missing_labels(folder: Path, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from monai_lsext.data.phantoms import (
     abdomen_files,
     atrium_files,
     fundus_files,
+    liver_files,
     nuclei_files,
+    shapes_files,
     short_axis_files,
 )
 
@@ -19,8 +21,10 @@ DRAWN_BY = {
     "left_atrium": (atrium_files, "atrium_phantom"),
     "optic_disc_cup": (fundus_files, "fundus_phantom"),
     "left_ventricle": (short_axis_files, "short_axis_phantom"),
+    "liver": (liver_files, "abdomen_phantom"),
     "nuclei": (nuclei_files, "nuclei_phantom"),
     "pancreas": (abdomen_files, "abdomen_phantom"),
+    "shapes": (shapes_files, "shapes_phantom"),
 }
 pytestmark = pytest.mark.parametrize("task", sorted(PHANTOM_TASKS))
 

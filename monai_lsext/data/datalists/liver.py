@@ -27,8 +27,9 @@ def liver_datalist(
 ) -> list[dict[str, Any]]:
     """One part of the data in a folder; training, validation and test never share a patient.
 
-    - ``index.csv`` with columns ``slice`` and ``patient``: slices ``images/<slice>.png``, ``labels/<slice>.png``; a
-      fifth of the patients is ``test``, the same for every seed.
+    - ``index.csv`` with columns ``slice`` and ``patient``: slices ``images/<slice>.png``, ``labels/<slice>.png``; the
+      column ``split`` names those of the test part (``test``), without it a fifth of the patients, the same for
+      every seed.
     - ``images/`` and ``labels/``: a user's own, see :func:`image_folder_part`; a case is taken for a patient.
 
     Args:
@@ -55,7 +56,11 @@ def liver_datalist(
         return list(image_folder_part(root, part, fold, num_folds, seed, need_labels=need_labels))
     rows = index_rows(root)
     patients = sorted({row["patient"] for row in rows})
-    training, test = partition_dataset(patients, ratios=[1 - TEST_SHARE, TEST_SHARE], shuffle=True)
+    if index_has(root, ("split",)):
+        test = sorted({row["patient"] for row in rows if row["split"] == "test"})
+        training = [patient for patient in patients if patient not in test]
+    else:
+        training, test = partition_dataset(patients, ratios=[1 - TEST_SHARE, TEST_SHARE], shuffle=True)
     chosen = set(test if part == "test" else cross_validation_part(training, part, fold, num_folds, seed))
     items = [
         {**{key: str(root / f"{key}s" / f"{row['slice']}.png") for key in ("image", "label")}, **_names(row)}
