@@ -38,7 +38,7 @@ def own_folder(phantoms: Path, folder: Path, labels: int) -> Path:
 def train(configs: tuple[str, ...], folder: Path, data: Path, **options: object) -> list[str]:
     tiny = {key: value for key, value in LIVER.tiny.items() if key not in ("labelled_share", "warm_up_epochs")}
     places = {"dataset_dir": data, "output_dir": folder / "output", "ckpt_dir": folder / "models"}
-    return bundle_run(LIVER.folder, "train.yaml", *configs, **places, **tiny, **SHORT, **options)
+    return bundle_run(LIVER.folder, "train.yaml", *configs, **{**places, **tiny, **SHORT, **options})
 
 
 @pytest.mark.slow
