@@ -11,6 +11,7 @@ from monai_lsext import __version__
 __all__ = ["main"]
 
 EXIT_UNUSABLE = 2
+PREDICT_OPTIONS = ("roi", "device", "centre", "trust", "series", "seg", "fractional")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,12 +50,15 @@ def _parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", help="images and volumes in; masks, pictures and reports out")
     predict.add_argument("--bundle", required=True, metavar="DIR_OR_NAME")
-    predict.add_argument("--input", required=True, metavar="FILE_OR_FOLDER", help="PNG, JPEG, TIFF or NIfTI")
+    predict.add_argument("--input", required=True, metavar="FILE_OR_FOLDER", help="PNG, JPEG, TIFF, NIfTI, DICOM")
     predict.add_argument("--output", required=True, metavar="DIR")
     centre = "point in the object: column,row of an image; first,second voxel index of a volume (default: found)"
     predict.add_argument("--centre", type=_point, metavar="X,Y", help=centre)
     predict.add_argument("--roi", choices=("auto", "find", "none"), help="region of interest (default: the bundle's)")
     predict.add_argument("--device", help="such as cpu or cuda:0 (default: the bundle's)")
+    predict.add_argument("--series", metavar="UID", help="the only DICOM series to take (default: those that fit)")
+    predict.add_argument("--seg", action="store_true", help="write a DICOM SEG too")
+    predict.add_argument("--fractional", action="store_true", help="with --seg: probabilities instead of the mask")
     predict.add_argument("--trust", action="store_true", help="let the configs of a bundle from elsewhere run code")
     predict.set_defaults(run=_predict)
 
@@ -103,7 +107,7 @@ def _phantom(args: argparse.Namespace) -> int:
 def _predict(args: argparse.Namespace) -> int:
     from monai_lsext.apps.predict import predict
 
-    options = {name: getattr(args, name) for name in ("roi", "device", "centre", "trust")}
+    options = {name: getattr(args, name) for name in PREDICT_OPTIONS}
     return predict(args.bundle, args.input, args.output, **options)
 
 

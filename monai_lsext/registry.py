@@ -8,11 +8,13 @@ from pathlib import Path
 __all__ = [
     "BUNDLES",
     "PAPERS",
+    "PLANES",
     "BundleInfo",
     "Code",
     "Label",
     "Paper",
     "Region",
+    "SeriesRule",
     "bundle_folders",
     "bundle_info",
     "find_bundle",
@@ -62,6 +64,29 @@ class Region:
     code: Code | None = None
 
 
+# Normal of a plane in the patient (LPS) and the largest angle to it in degrees. Short axis: the heart's long axis
+# points to the left, forward and down.
+PLANES: dict[str, tuple[tuple[float, float, float], float]] = {
+    "axial": ((0.0, 0.0, 1.0), 30.0),
+    "short axis": ((2.0, -2.0, -1.0), 40.0),
+}
+
+
+@dataclass(frozen=True)
+class SeriesRule:
+    """Which DICOM series a bundle takes; localisers and screen captures never.
+
+    Args:
+        modality: DICOM modality, None for any.
+        min_slices: least number of slices.
+        plane: key of ``PLANES``, None for any.
+    """
+
+    modality: str | None = None
+    min_slices: int = 1
+    plane: str | None = None
+
+
 @dataclass(frozen=True)
 class BundleInfo:
     """One bundle.
@@ -78,6 +103,7 @@ class BundleInfo:
             ``ejection_fraction`` for a bundle whose last region is the left ventricle's cavity.
         instances: whether objects of one kind are told apart: as connected components, or by the bundle itself, whose
             prediction then has the channels (number of the object, label).
+        series: which DICOM series it takes; None: no DICOM.
     """
 
     name: str
@@ -91,6 +117,7 @@ class BundleInfo:
     regions: tuple[Region, ...]
     measurements: tuple[str, ...] = ()
     instances: bool = False
+    series: SeriesRule | None = None
 
 
 PAPERS: dict[str, Paper] = {
@@ -122,6 +149,13 @@ PAPERS: dict[str, Paper] = {
         journal="arXiv:1803.11303",
         year=2018,
         doi="10.48550/arXiv.1803.11303",
+    ),
+    "rls": Paper(
+        authors="T. H. N. Le, K. Luu, M. Savvides, K. G. Quach, C. N. Duong",
+        title="Recurrent Level Set Networks for Instance Segmentation",
+        journal="IntechOpen",
+        year=2019,
+        doi="10.5772/intechopen.84675",
     ),
 }
 
@@ -158,6 +192,7 @@ BUNDLES: dict[str, BundleInfo] = {
             labels=(Label(1, "left ventricle", _GREEN, Code("87878005", "Left ventricle")),),
             regions=(Region("left_ventricle", "left ventricle", (1,), _GREEN, Code("87878005", "Left ventricle")),),
             measurements=("ejection_fraction",),
+            series=SeriesRule("MR", 3, "short axis"),
         ),
         BundleInfo(
             name="fcn_levelset_left_ventricle",
@@ -170,6 +205,7 @@ BUNDLES: dict[str, BundleInfo] = {
             labels=(Label(1, "left ventricle", _GREEN, Code("87878005", "Left ventricle")),),
             regions=(Region("left_ventricle", "left ventricle", (1,), _GREEN, Code("87878005", "Left ventricle")),),
             measurements=("ejection_fraction",),
+            series=SeriesRule("MR", 3, "short axis"),
         ),
         BundleInfo(
             name="fcn_levelset_liver",
@@ -181,6 +217,7 @@ BUNDLES: dict[str, BundleInfo] = {
             spatial_dims=2,
             labels=(Label(1, "liver", _GREEN, Code("10200004", "Liver")),),
             regions=(Region("liver", "liver", (1,), _GREEN, Code("10200004", "Liver")),),
+            series=SeriesRule("CT", 3, "axial"),
         ),
         BundleInfo(
             name="racenet_nuclei",
@@ -195,6 +232,29 @@ BUNDLES: dict[str, BundleInfo] = {
             instances=True,
         ),
         BundleInfo(
+            name="crls_nuclei",
+            paper="rls",
+            task="nuclei, one by one",
+            modality="microscopy: stained, fluorescence or bright field",
+            takes="RGB picture",
+            gives="instances, scores, 1 nucleus",
+            spatial_dims=2,
+            labels=(Label(1, "nucleus", _GREEN, Code("84640000", "Nucleus")),),
+            regions=(Region("nuclei", "nuclei", (1,), _GREEN, Code("84640000", "Nucleus")),),
+            instances=True,
+        ),
+        BundleInfo(
+            name="rls_object",
+            paper="rls",
+            task="one object",
+            modality="any grey picture",
+            takes="grey or RGB picture with one object in its middle half",
+            gives="1 object",
+            spatial_dims=2,
+            labels=(Label(1, "object", _GREEN),),
+            regions=(Region("object", "object", (1,), _GREEN),),
+        ),
+        BundleInfo(
             name="pnet_birnn_pancreas",
             paper="pnet_birnn",
             task="pancreas",
@@ -204,6 +264,7 @@ BUNDLES: dict[str, BundleInfo] = {
             spatial_dims=3,
             labels=(Label(1, "pancreas", _GREEN, Code("15776009", "Pancreas")),),
             regions=(Region("pancreas", "pancreas", (1,), _GREEN, Code("15776009", "Pancreas")),),
+            series=SeriesRule("CT", 3, "axial"),
         ),
         BundleInfo(
             name="racenet_left_atrium",
@@ -215,13 +276,14 @@ BUNDLES: dict[str, BundleInfo] = {
             spatial_dims=3,
             labels=(Label(1, "left atrium", _GREEN, Code("82471001", "Left atrium")),),
             regions=(Region("left_atrium", "left atrium", (1,), _GREEN, Code("82471001", "Left atrium")),),
+            series=SeriesRule("MR", 16),
         ),
     )
 }
 
 
 def bundle_info(name: str, channel_def: dict[str, str]) -> BundleInfo:
-    """The registry's entry, or for a bundle that is not listed one region per label of its metadata.
+    """The registry's entry, or for a bundle that is not listed one region per label of its metadata, for any series.
 
     Args:
         name: the bundle's name.
@@ -241,6 +303,7 @@ def bundle_info(name: str, channel_def: dict[str, str]) -> BundleInfo:
         spatial_dims=2,
         labels=tuple(Label(value, title, colour) for value, title, colour in coloured),
         regions=tuple(Region(title.replace(" ", "_"), title, (value,), colour) for value, title, colour in coloured),
+        series=SeriesRule(),
     )
 
 

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from monai.data import MetaTensor, decollate_batch, list_data_collate
-from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, SaveImaged
+from monai.transforms import AsDiscreted, Compose, EnsureChannelFirstd, LoadImaged, SaveImaged
 
 from monai_lsext.bundle.source import BundleSource
 from monai_lsext.transforms.image_checks import CheckImaged
 
-__all__ = ["BundleRunner"]
+__all__ = ["BundleRunner", "Prediction"]
+
+
+class Prediction(NamedTuple):
+    """What a bundle makes of one case.
+
+    Args:
+        pred: post-processed prediction [K, \\*S] on the file's grid.
+        meta: of the preprocessed image (``roi``, ``notes``).
+        probability: [C, \\*S] on the file's grid, what the post-processing's first ``AsDiscreted`` was given; None where
+            it has none.
+    """
+
+    pred: torch.Tensor
+    meta: dict[str, Any]
+    probability: torch.Tensor | None = None
 
 
 class BundleRunner:
@@ -55,6 +70,7 @@ class BundleRunner:
         self._loading_end = _loading_end(self.preprocessing)
         self.inferer = parser.get_parsed_content("inferer")
         self.postprocessing = _without_saving(parser.get_parsed_content("postprocessing"))
+        self._discrete_at = _first_discrete(self.postprocessing)
         self.network = source.with_weights(parser.get_parsed_content("network_def"))
         self.weights_sha256 = hashlib.sha256(source.weights_path.read_bytes()).hexdigest()
         self.network.to(self.device).eval()
@@ -76,23 +92,29 @@ class BundleRunner:
             raise ValueError(f"`--centre` must lie in the image of {width} x {height} pixels, got {x:g},{y:g}")
         return loaded
 
-    def __call__(self, loaded: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
+    @property
+    def gives_probability(self) -> bool:
+        """Whether a prediction holds the probability of which its mask is made."""
+        return self._discrete_at is not None
+
+    def __call__(self, loaded: dict[str, Any]) -> Prediction:
         """Prediction of one case.
 
         Args:
             loaded: what ``load`` gave; its image may be changed.
-
-        Returns:
-            Post-processed prediction [K, \\*S] on the file's grid, and the meta of the preprocessed image (``roi``,
-            ``notes``).
         """
         prepared = self.preprocessing(loaded, start=self._loading_end)
         meta = dict(prepared["image"].meta) if isinstance(prepared["image"], MetaTensor) else {}
         batch = list_data_collate([prepared])
         with torch.inference_mode():
             batch["pred"] = self.inferer(batch["image"].to(self.device), self.network)
-        result = self.postprocessing(decollate_batch(batch)[0])
-        return torch.as_tensor(result["pred"]).cpu(), meta
+        result = decollate_batch(batch)[0]
+        if self._discrete_at is None:
+            return Prediction(torch.as_tensor(self.postprocessing(result)["pred"]).cpu(), meta)
+        result = self.postprocessing(result, end=self._discrete_at)
+        probability = torch.as_tensor(result["pred"]).cpu().clone()
+        result = self.postprocessing(result, start=self._discrete_at)
+        return Prediction(torch.as_tensor(result["pred"]).cpu(), meta, probability)
 
 
 def _loading_end(preprocessing: Any) -> int:
@@ -104,6 +126,11 @@ def _loading_end(preprocessing: Any) -> int:
                 end += 1
             return end
     raise ValueError("preprocessing of inference.yaml must be a Compose that holds LoadImaged")
+
+
+def _first_discrete(postprocessing: Any) -> int | None:
+    transforms = postprocessing.transforms if isinstance(postprocessing, Compose) else ()
+    return next((i for i, transform in enumerate(transforms) if isinstance(transform, AsDiscreted)), None)
 
 
 def _without_saving(transform: Any) -> Any:

@@ -15,8 +15,9 @@ __all__ = ["EJECTION_FRACTION", "ejection_fractions"]
 
 EJECTION_FRACTION = "ejection_fraction"  # name in ``BundleInfo.measurements``
 
-# patient001_frame01 of ACDC, SCD0000101_ED_img of Sunnybrook; what follows otherwise, as in _gt, is no image
-_CASE = re.compile(r"(?P<patient>.+?)_(?:(?P<phase>ED|ES)(?:_img)?|frame(?P<frame>\d+))", re.IGNORECASE)
+# patient001_frame01 of ACDC, SCD0000101_ED_img of Sunnybrook, series-1234_phase1 of a DICOM cine; what follows
+# otherwise, as in _gt, is no image
+_CASE = re.compile(r"(?P<patient>.+?)_(?:(?P<phase>ED|ES)(?:_img)?|(?:frame|phase)(?P<frame>\d+))", re.IGNORECASE)
 _INFO_LINE = re.compile(r"^(ED|ES):\s*(\d+)", re.MULTILINE)
 
 
@@ -25,7 +26,7 @@ def ejection_fractions(reports: Sequence[dict[str, Any]], info: BundleInfo, fold
 
     Args:
         reports: of the cases, see :func:`monai_lsext.apps.report.case_report`. ``<patient>_ED``, ``<patient>_ES`` (with
-            or without ``_img``) and ``<patient>_frameMM`` belong to one patient.
+            or without ``_img``), ``<patient>_frameMM`` and ``<series>_phaseK`` belong to one patient.
         info: its last region, the innermost, is the cavity.
         folder: with ACDC's ``Info.cfg``, which tells the phase of the frames where the cohort is of one patient.
 

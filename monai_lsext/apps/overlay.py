@@ -15,8 +15,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, withStroke
 
 from monai_lsext.apps.cases import CaseImage
-from monai_lsext.apps.contours import object_rings
 from monai_lsext.apps.segmentation import Segmentation
+from monai_lsext.data.object_geojson import object_rings
 from monai_lsext.registry import BundleInfo
 
 __all__ = ["FOOT_INCHES", "Box", "Point", "dark_figure", "draw_foot", "draw_panel", "overlay_figure", "overlay_png"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from tqdm import tqdm
 
 from monai_lsext.apps.bundle_runner import BundleRunner
 from monai_lsext.apps.cases import CaseImage, case_image
-from monai_lsext.apps.contours import rings_geojson
+from monai_lsext.apps.dicom.cases import DicomInput, dicom_input
+from monai_lsext.apps.dicom.objects import DicomWriter
+from monai_lsext.apps.dicom.volume import DicomVolume
 from monai_lsext.apps.ejection_fraction import EJECTION_FRACTION, ejection_fractions
 from monai_lsext.apps.montage import montage_figure
 from monai_lsext.apps.overlay import overlay_figure, overlay_png
@@ -25,6 +27,7 @@ from monai_lsext.apps.trust import check_trust
 from monai_lsext.atomic import replace_when_done
 from monai_lsext.data.checked_dataset import error_sentence
 from monai_lsext.data.image_file import image_datalist
+from monai_lsext.data.object_geojson import objects_geojson
 from monai_lsext.engines.run_report import REPORT_NAME, RunReport
 from monai_lsext.registry import BundleInfo, bundle_info, find_bundle
 
@@ -39,14 +42,17 @@ def predict(
     device: str | None = None,
     centre: tuple[float, float] | None = None,
     trust: bool = False,
+    series: str | None = None,
+    seg: bool = False,
+    fractional: bool = False,
 ) -> int:
     """Segment a file or folder of images or volumes; each case's files are written whole or not at all.
 
     Args:
         bundle: directory of a bundle, or the name of one that comes with the package.
-        input_path: file or folder: PNG, JPEG, TIFF, NIfTI.
-        output_dir: gets ``<case>_seg.png`` (``.nii.gz`` for NIfTI), ``<case>_overlay.png``, ``<case>_report.json`` and
-            ``run_report.json``; from a bundle with instances also ``<case>_instances.png`` (16 bit, or ``.nii.gz``) and
+        input_path: file or folder: PNG, JPEG, TIFF, NIfTI; DICOM: a file, or a folder with series at any depth.
+        output_dir: gets ``<case>_seg.png`` (``.nii.gz`` for volumes), ``<case>_overlay.png``, ``<case>_report.json``
+            and ``run_report.json``; from a bundle with instances also ``<case>_instances.png`` (16 bit, or ``.nii.gz``) and
             for 2D images ``<case>_contours.geojson``; from one that measures the ejection fraction
             ``<patient>_ejection_fraction.json`` for each patient with two volumes. Made when missing.
         roi: auto, find or none; default the bundle's own.
@@ -54,6 +60,9 @@ def predict(
         centre: point in the object: column and row of a 2D image, in a volume first and second index of a voxel, used
             in every slice; default: the bundle finds the object itself.
         trust: whether a bundle from elsewhere may run its configs, default False.
+        series: SeriesInstanceUID of the only DICOM series to take; default: those that fit the bundle.
+        seg: whether to write ``<case>_seg.dcm`` too, default False.
+        fractional: whether that holds probabilities instead of the mask, default False.
 
     Returns:
         0 when every case worked, 3 when some were skipped.
@@ -65,17 +74,24 @@ def predict(
     if not trust:
         check_trust(root)
     _check_device(device)
-    cases = image_datalist(input_path)
+    if fractional and not seg:
+        raise ValueError("`--fractional` is a kind of SEG: add --seg")
+    dicom = dicom_input(input_path, bundle_info(root.name, {}), series, wanted=seg)
+    cases = image_datalist(input_path) if dicom is None else dicom.datalist
     _check_case_names(cases)
     run = RunReport()
     output = run.open_folder(output_dir)
     runner = BundleRunner(root, device=device, roi=roi, centre=centre)
     info = bundle_info(runner.name, _channel_def(runner))
+    writer = DicomWriter(runner, info, fractional) if seg else None
+    if dicom is not None:
+        print("\n".join(dicom.lines))
     reports = []
     for item in tqdm(cases, desc="predict", unit="image"):
         start = time.perf_counter()
         try:
-            report, files = _predict_case(runner, info, item)
+            with _opened(item, dicom) as (opened, volume):
+                report, files = _predict_case(runner, info, opened, volume, writer)
             _write(output, files, cases)
         except Exception as error:  # loading, network, drawing or writing can fail in any way; the rest goes on
             sentence = error_sentence(error, item["image"])
@@ -91,16 +107,29 @@ def predict(
     return run.exit_status
 
 
+def _opened(
+    item: dict[str, str], dicom: DicomInput | None
+) -> AbstractContextManager[tuple[dict[str, str], DicomVolume | None]]:
+    return nullcontext((item, None)) if dicom is None else dicom.opened(item["case"])
+
+
 def _predict_case(
-    runner: BundleRunner, info: BundleInfo, item: dict[str, str]
+    runner: BundleRunner,
+    info: BundleInfo,
+    item: dict[str, str],
+    volume: DicomVolume | None = None,
+    writer: DicomWriter | None = None,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The case's report, and the content of its files, the report's last."""
     case = item["case"]
     loaded = runner.load(item)
     image = case_image(loaded["image"], item["image"])
-    pred, meta = runner(loaded)
+    pred, meta, probability = runner(loaded)
     segmentation = found_in(pred, info, image)
     report = case_report(case, runner, info, image, segmentation, meta)
+    if volume is not None:
+        report["dicom"] = volume.facts
+        report["warnings"] += volume.warnings
     text = (captions(report, info), report["warnings"])
     if len(image.size) == 3:
         figure = montage_figure(image, segmentation, info, *text, runner.centre)
@@ -108,6 +137,8 @@ def _predict_case(
         box = roi_box(meta.get("roi"), image.size)
         figure = overlay_figure(image, segmentation, info, *text, box, runner.centre)
     files = _mask_files(case, image, segmentation, info)
+    if volume is not None and writer is not None:
+        files |= writer.files(case, volume, segmentation.label_map, probability, report)
     files[f"{case}_overlay.png"] = overlay_png(figure)
     files[f"{case}_report.json"] = report_json(report)
     return report, files
@@ -119,7 +150,9 @@ def _mask_files(case: str, image: CaseImage, segmentation: Segmentation, info: B
     if segmentation.instances is not None:
         files[f"{case}_instances{suffix}"] = mask_file(segmentation.instances, image, np.uint16)[1]
         if len(image.size) == 2:
-            files[f"{case}_contours.geojson"] = rings_geojson(segmentation, info)
+            names = {label.value: label.name for label in info.labels}
+            content = objects_geojson(segmentation.instances, segmentation.label_map, names, segmentation.scores)
+            files[f"{case}_contours.geojson"] = content
     return files
 
 

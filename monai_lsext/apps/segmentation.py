@@ -13,6 +13,7 @@ from skimage.measure import label
 from torch import Tensor
 
 from monai_lsext.apps.cases import CaseImage
+from monai_lsext.data.object_geojson import object_scores
 from monai_lsext.registry import BundleInfo, Region
 
 __all__ = ["Segmentation", "found_in", "mask_file"]
@@ -30,10 +31,12 @@ class Segmentation:
     Args:
         label_map: integers [W, H] or [W, H, D], 0 for the background.
         instances: numbers of the objects in the same shape, 0 outside; None for a bundle without instances.
+        scores: number of the object -> how sure the bundle is of it, 0 to 1; None where it does not say.
     """
 
     label_map: np.ndarray
     instances: np.ndarray | None = None
+    scores: dict[int, float] | None = None
 
     def objects(self, region: Region | None = None) -> np.ndarray:
         """Numbers of the objects in a region (all when None), 0 elsewhere; without instances all of it is number 1."""
@@ -50,7 +53,8 @@ def found_in(pred: Tensor, info: BundleInfo, image: CaseImage) -> Segmentation:
 
     Args:
         pred: [K, W, H] or [K, W, H, D] on the grid of the file. Channel 0 is the label map; of a bundle with instances
-            that gives two channels, channel 0 is their numbers and channel 1 the label map.
+            that gives more channels, channel 0 is their numbers, channel 1 the label map and channel 2, where there
+            is one, the objects' scores.
 
     Raises:
         ValueError: when prediction and file differ in size.
@@ -59,14 +63,14 @@ def found_in(pred: Tensor, info: BundleInfo, image: CaseImage) -> Segmentation:
         With instances and one channel, the objects are the connected components of each label, joined by sides (in 2D:
         4 neighbours), so that nuclei that meet at a corner alone are two.
     """
-    values = pred.numpy().round().astype(np.int64)
+    values = pred[:2].numpy().round().astype(np.int64)
     if values.shape[1:] != image.size:
         size = " x ".join(map(str, image.size))
         raise ValueError(f"mask must have the input's size {size}, got shape {values.shape[1:]}")
     if not info.instances:
         return Segmentation(values[0])
     if len(values) == 2:
-        return Segmentation(values[1], values[0])
+        return Segmentation(values[1], values[0], object_scores(values[0], pred[2].numpy()) if len(pred) > 2 else None)
     return Segmentation(values[0], label(values[0], background=0, connectivity=1))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from monai.utils import ensure_tuple
 from PIL import Image
 
 __all__ = ["NIFTI_SUFFIXES", "PICTURE_SUFFIXES", "case_name", "check_image_file", "image_datalist", "is_picture"]
@@ -15,7 +17,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 _FORMATS = ("PNG", "JPEG", "MPO", "TIFF")
 _MODES = ("L", "LA", "RGB", "RGBA")
-_KIND_OF_NET = {1: "8-bit grey", 3: "8-bit RGB"}
+_KIND_OF_NET = {(1,): "8-bit grey", (3,): "8-bit RGB", (1, 3): "8-bit grey or RGB"}
 _EXIF_ORIENTATION = 0x0112
 
 
@@ -68,12 +70,12 @@ def image_datalist(input_path: str | os.PathLike[str]) -> list[dict[str, str]]:
     return [{"image": str(file), "case": case_name(file)} for file in files]
 
 
-def check_image_file(path: str | os.PathLike[str], channels: int) -> None:
+def check_image_file(path: str | os.PathLike[str], channels: int | Sequence[int]) -> None:
     """Refuse an image file that would load as something else than the network expects.
 
     Args:
         path: PNG, JPEG or TIFF: read whole. NIfTI: its header alone. Other kinds pass.
-        channels: of the network's input: 3 (colour) or 1 (grey).
+        channels: that are taken: 3 (colour), 1 (grey), or [1, 3].
 
     Raises:
         ValueError: naming the file, what was expected and what was found.
@@ -88,7 +90,7 @@ def check_image_file(path: str | os.PathLike[str], channels: int) -> None:
     if file.name.lower().endswith(NIFTI_SUFFIXES):
         _check_nifti(file)
     elif file.name.lower().endswith(PICTURE_SUFFIXES):
-        _check_picture(file, channels)
+        _check_picture(file, ensure_tuple(channels))
 
 
 def _check_nifti(file: Path) -> None:
@@ -100,7 +102,7 @@ def _check_nifti(file: Path) -> None:
         raise ValueError(f"{file.name}: expected one number per voxel and channel, found packed RGB voxels")
 
 
-def _check_picture(file: Path, channels: int) -> None:
+def _check_picture(file: Path, channels: tuple[int, ...]) -> None:
     try:
         image = Image.open(file)
         packing = f"{image.mode} {image.tile}"  # how a pixel is stored; gone after load()
@@ -116,7 +118,7 @@ def _check_picture(file: Path, channels: int) -> None:
         raise ValueError(f"{file.name}: expected {_KIND_OF_NET[channels]}, found {found}")
 
 
-def _fault(image: Image.Image, packing: str, channels: int) -> str | None:
+def _fault(image: Image.Image, packing: str, channels: tuple[int, ...]) -> str | None:
     """What makes a picture unfit, in words; None when it is fit."""
     if image.format not in _FORMATS:
         return f"a {image.format} file"
@@ -134,9 +136,9 @@ def _fault(image: Image.Image, packing: str, channels: int) -> str | None:
     may_be_transparent = image.mode in ("LA", "RGBA") or "transparency" in image.info
     if may_be_transparent and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
         return "a partly transparent image"
-    if channels == 3 and image.mode in ("L", "LA"):
+    if 1 not in channels and image.mode in ("L", "LA"):
         return "a grey image"
-    if channels == 1 and image.mode in ("RGB", "RGBA"):
+    if 3 not in channels and image.mode in ("RGB", "RGBA"):
         red, green, blue = np.moveaxis(np.asarray(image)[..., :3], -1, 0)
         if (red != green).any() or (red != blue).any():
             return "a colour image"

@@ -5,6 +5,7 @@ from .best_model import BestModelSaver
 from .contour_evolution import ContourEvolutionImages
 from .epoch_seed import EpochSeed
 from .gradient_clipping import GradientClipping
+from .mean_average_precision import MeanAveragePrecision
 from .replay_buffer import ReplayBuffer
 from .stage_growth import StageGrowth
 from .stage_weights import StageWeights
@@ -21,6 +22,7 @@ __all__ = [
     "EpochSeed",
     "GradientClipping",
     "HausdorffDistanceMM",
+    "MeanAveragePrecision",
     "ReplayBuffer",
     "StageGrowth",
     "StageWeights",

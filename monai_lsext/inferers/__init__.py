@@ -1,7 +1,8 @@
 """Inferers that MONAI does not have."""
 
+from .instance_inferer import InstanceInferer
 from .shifted_ensemble import ShiftedEnsembleInferer
 from .slice_sequence import SliceSequenceInferer
 from .slice_wise import SliceWiseInferer
 
-__all__ = ["ShiftedEnsembleInferer", "SliceSequenceInferer", "SliceWiseInferer"]
+__all__ = ["InstanceInferer", "ShiftedEnsembleInferer", "SliceSequenceInferer", "SliceWiseInferer"]

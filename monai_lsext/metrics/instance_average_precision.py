@@ -107,14 +107,28 @@ class InstanceAveragePrecision:
 
     def aggregate(self) -> dict[str, float]:
         """``mAP@0.5``, ``mAP@0.7`` and ``mAP@[.5:.95]``, 0 to 1, over the images of all processes."""
-        matches = self._matches
-        if dist.is_available() and dist.is_initialized():
-            parts: list[Any] = [None] * dist.get_world_size()
-            dist.all_gather_object(parts, matches)
-            matches = [match for part in parts for match in part]
+        scores = self._scores(self._of_all_processes())
+        if not scores:
+            raise ValueError("nothing to aggregate: call the metric on at least one image with an object first")
+        return scores
+
+    def of_images(self) -> Tensor:
+        """The same three of each image by itself, [N, 3]; not a number for an image without objects."""
+        rows = [list(self._scores([match]).values()) or [float("nan")] * 3 for match in self._of_all_processes()]
+        return torch.tensor(rows)
+
+    def _of_all_processes(self) -> list[dict[int, dict[str, NDArray[Any]]]]:
+        if not (dist.is_available() and dist.is_initialized()):
+            return self._matches
+        parts: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(parts, self._matches)
+        return [match for part in parts for match in part]
+
+    def _scores(self, matches: Sequence[dict[int, dict[str, NDArray[Any]]]]) -> dict[str, float]:
+        """Empty where no match has an object."""
         present = sorted({c for match in matches for c, part in match.items() if len(part["gtIgnore"])})
         if not present:
-            raise ValueError("nothing to aggregate: call the metric on at least one image with an object first")
+            return {}
         chosen = [{place: match[kind] for place, kind in enumerate(present) if kind in match} for match in matches]
         scores = self._metric([str(kind + 1) for kind in present])(chosen)[0]
         named = {"mAP@0.5": "AP_IoU_0.50", "mAP@0.7": "AP_IoU_0.70", "mAP@[.5:.95]": "mAP_IoU_0.50_0.95_0.05"}

@@ -25,18 +25,18 @@ class CheckImageFiled(MapTransform):
 
     Args:
         keys: items to check; a path (str or PathLike) is read, any other value passes.
-        channels: of the network's input: 3 (colour) or 1 (grey).
+        channels: that are taken: 3 (colour), 1 (grey), or [1, 3].
         allow_missing_keys: MONAI's option, default False.
 
     Raises:
         ValueError: at construction for other ``channels``; at a call for an unfit file.
     """
 
-    def __init__(self, keys: KeysCollection, channels: int, allow_missing_keys: bool = False) -> None:
+    def __init__(self, keys: KeysCollection, channels: int | Sequence[int], allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
-        if channels not in (1, 3):
-            raise ValueError(f"`channels` must be 1 or 3, got {channels}")
-        self.channels = channels
+        self.channels = tuple(sorted(ensure_tuple(channels)))
+        if self.channels not in ((1,), (3,), (1, 3)):
+            raise ValueError(f"`channels` must be 1, 3 or both, got {channels}")
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -55,7 +55,7 @@ class CheckImaged(MapTransform):
 
     Args:
         keys: items to check.
-        channels: of the network's input, >= 1.
+        channels: that are taken, >= 1: one number, or [1, 3] for grey and colour alike.
         spatial_dims: 2 (default), 3, or [2, 3] for an image of either kind.
         allow_missing_keys: MONAI's option, default False.
 
@@ -67,17 +67,17 @@ class CheckImaged(MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        channels: int,
+        channels: int | Sequence[int],
         spatial_dims: int | Sequence[int] = 2,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        if channels < 1:
+        self.channels = ensure_tuple(channels)
+        if min(self.channels) < 1:
             raise ValueError(f"`channels` must be >= 1, got {channels}")
         self.spatial_dims = ensure_tuple(spatial_dims)
         if not self.spatial_dims or not set(self.spatial_dims) <= {2, 3}:
             raise ValueError(f"`spatial_dims` must be 2, 3 or both, got {spatial_dims}")
-        self.channels = channels
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         d = dict(data)
@@ -104,24 +104,25 @@ class CheckImaged(MapTransform):
 
     def _with_net_channels(self, image: Tensor) -> tuple[Tensor, list[str]]:
         notes = []
-        if image.shape[0] in (2, 4) and image.shape[0] != self.channels:
+        if image.shape[0] in (2, 4) and image.shape[0] not in self.channels:
             alpha = image[-1]
             if alpha.min() != alpha.max() or alpha.max() not in _OPAQUE:
                 raise ValueError(f"image must be opaque, got alpha {alpha.min():g} .. {alpha.max():g}")
             image = image[:-1]
             notes.append("fully opaque alpha channel dropped")
-        if self.channels == 1 and image.shape[0] == 3 and (image[0] == image[1]).all() and (image[0] == image[2]).all():
+        if self.channels == (1,) and image.shape[0] == 3 and (image == image[:1]).all():
             image = image[:1]
             notes.append("three equal colour channels read as one grey channel")
-        if image.shape[0] != self.channels:
-            raise ValueError(f"image must have {self.channels} channel(s), got {image.shape[0]}")
+        if image.shape[0] not in self.channels:
+            taken = " or ".join(map(str, self.channels))
+            raise ValueError(f"image must have {taken} channel(s), got {image.shape[0]}")
         return image, notes
 
 
-def _without_third_axis(image: Tensor, channels: int) -> Tensor:
+def _without_third_axis(image: Tensor, channels: tuple[int, ...]) -> Tensor:
     """[C, W, H, 1] or [1, W, H, C] -> [C, W, H]; any other shape comes back as it is."""
     if image.shape[-1] == 1:
         return image[..., 0]
-    if image.shape[0] == 1 and image.shape[-1] in (channels, channels + 1, 3, 4):
+    if image.shape[0] == 1 and image.shape[-1] in {3, 4, *channels, *(n + 1 for n in channels)}:
         return image[0].movedim(-1, 0)
     return image

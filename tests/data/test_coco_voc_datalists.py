@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from monai_lsext.data.datalists import coco_categories, coco_datalist, instance_folder_part, voc_datalist
+from monai_lsext.data.datalists import (
+    coco_categories,
+    coco_datalist,
+    instance_datalist,
+    instance_folder_part,
+    voc_datalist,
+)
+from monai_lsext.data.phantoms import write_shapes_phantoms
 
 SQUARE = [[1, 1, 3, 1, 3, 3]]
 
@@ -160,3 +167,40 @@ def test_a_folder_of_instance_maps(tmp_path: Path) -> None:
     (tmp_path / "classes" / f"{one[0]['case']}.png").unlink()
     with pytest.raises(FileNotFoundError, match=f"1 cases have no file in .*classes: {one[0]['case']}"):
         instance_folder_part(tmp_path, "train", None)
+
+
+def written(root: Path, part: str, names: list[str]) -> None:
+    """A COCO file of that part, its images in a folder of the same ending."""
+    images = [{"id": i, "file_name": f"{name}.jpg", "height": 4, "width": 6} for i, name in enumerate(names)]
+    data = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "person"}]}
+    (root / f"instances_{part}.json").write_text(json.dumps(data))
+    touch(*(root / "images" / part / f"{name}.jpg" for name in names))
+
+
+def cases(root: Path, part: str, **options: Any) -> list[str]:
+    return sorted(item["case"] for item in instance_datalist(root, part, **options))
+
+
+def test_parts_of_coco_share_no_image(tmp_path: Path) -> None:
+    written(tmp_path, "train2017", [f"a{i}" for i in range(10)])
+    written(tmp_path, "val2017", ["b0", "b1"])
+    assert cases(tmp_path, "test") == ["b0", "b1"]
+    train, val = cases(tmp_path, "train", fold=3), cases(tmp_path, "val", fold=3)
+    assert (len(train), len(val)) == (8, 2)
+    assert sorted(train + val) == cases(tmp_path, "all") == [f"a{i}" for i in range(10)]
+    (tmp_path / "instances_train2014.json").touch()
+    with pytest.raises(FileNotFoundError, match=r"expected one file instances_train\*.json .* 'instances_train2017.json'"):
+        cases(tmp_path, "train")
+    with pytest.raises(ValueError, match=r"`part` must be one of \['all', 'train', 'val', 'test'\], got 'dev'"):
+        cases(tmp_path, "dev")
+
+
+def test_parts_of_voc_and_of_an_own_folder(tmp_path: Path) -> None:
+    voc = write_shapes_phantoms(tmp_path / "voc", num=8, num_test=3, size=(64, 64))
+    assert cases(voc, "test") == [f"phantom_{i:04d}" for i in (5, 6, 7)]
+    assert cases(voc, "all") == sorted(cases(voc, "train") + cases(voc, "val"))
+    assert len(cases(voc, "val")) == 1
+    touch(*(tmp_path / "own" / kind / f"{i}.png" for i in range(10) for kind in ("images", "labels")))
+    parts = [cases(tmp_path / "own", part) for part in ("train", "val", "test")]
+    assert [len(part) for part in parts] == [6, 2, 2]
+    assert len(set().union(*parts)) == 10

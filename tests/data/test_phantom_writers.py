@@ -15,6 +15,7 @@ from monai_lsext.data.phantoms import (
     nuclei_files,
     shapes_files,
     short_axis_files,
+    single_object_files,
 )
 
 DRAWN_BY = {
@@ -23,6 +24,7 @@ DRAWN_BY = {
     "left_ventricle": (short_axis_files, "short_axis_phantom"),
     "liver": (liver_files, "abdomen_phantom"),
     "nuclei": (nuclei_files, "nuclei_phantom"),
+    "object": (single_object_files, "object_phantom"),
     "pancreas": (abdomen_files, "abdomen_phantom"),
     "shapes": (shapes_files, "shapes_phantom"),
 }

@@ -83,7 +83,7 @@ def test_bad_arguments() -> None:
         CheckImaged("image", 0)
     with pytest.raises(ValueError, match="`spatial_dims` must be 2, 3 or both, got 1"):
         CheckImaged("image", 3, spatial_dims=1)
-    with pytest.raises(ValueError, match="`channels` must be 1 or 3, got 2"):
+    with pytest.raises(ValueError, match="`channels` must be 1, 3 or both, got 2"):
         CheckImageFiled("image", 2)
 
 

@@ -9,6 +9,7 @@ from .dsb2018 import dsb2018_cases, dsb2018_kind
 from .folds import cross_validation_part
 from .image_folder import image_folder_datalist, image_folder_part
 from .instance_folder import instance_folder_part
+from .instances import instance_datalist
 from .left_ventricle import left_ventricle_datalist
 from .listed_cases import ListedCases
 from .liver import liver_datalist
@@ -17,6 +18,7 @@ from .nuclei import nuclei_cases, nuclei_datalist
 from .optic_disc_cup import optic_disc_cup_datalist
 from .pancreas import pancreas_datalist
 from .partly_labelled import partly_labelled
+from .single_objects import single_object_datalist
 from .sunnybrook import sunnybrook_datalist
 from .voc import VOC_CLASSES, voc_datalist
 from .volume_folder import volume_folder_cases, volume_folder_datalist
@@ -36,6 +38,7 @@ __all__ = [
     "dsb2018_kind",
     "image_folder_datalist",
     "image_folder_part",
+    "instance_datalist",
     "instance_folder_part",
     "left_ventricle_datalist",
     "liver_datalist",
@@ -46,6 +49,7 @@ __all__ = [
     "optic_disc_cup_datalist",
     "pancreas_datalist",
     "partly_labelled",
+    "single_object_datalist",
     "sunnybrook_datalist",
     "voc_datalist",
     "volume_folder_cases",

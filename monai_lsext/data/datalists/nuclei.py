@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +26,28 @@ PARTS = ("all", "train", "val", "test", "every")
 logger = logging.getLogger(__name__)
 
 
-def nuclei_cases(dataset_dir: str | Path) -> ListedCases:
-    """All stained sections with nuclei in a folder, and what was left out and why.
+def nuclei_cases(dataset_dir: str | Path, kinds: Sequence[str] = ("colour",)) -> ListedCases:
+    """All pictures with nuclei in a folder, and what was left out and why.
 
-    What the folder holds decides how it is read: Data Science Bowl 2018 (:func:`dsb2018_cases`, stained sections
-    alone), CPM15 (:func:`cpm15_cases`), or ``images/`` and ``labels/`` of the same names, whose labels are 0 where
-    there is no nucleus. There is no patient in these lists.
+    What the folder holds decides how it is read: Data Science Bowl 2018 (:func:`dsb2018_cases`), CPM15
+    (:func:`cpm15_cases`), or ``images/`` and ``labels/`` of the same names, whose labels are 0 where there is no
+    nucleus. There is no patient in these lists.
 
     Args:
         dataset_dir: the folder.
+        kinds: wanted of Data Science Bowl 2018, see there; default stained sections alone.
 
     Raises:
         FileNotFoundError: for a missing folder or files, naming them.
-        ValueError: for a label that is no grey picture, or when no case is left.
+        ValueError: for an unknown kind, a label that is no grey picture, or when no case is left.
     """
     root = Path(dataset_dir)
     if not root.is_dir():
         raise FileNotFoundError(f"`dataset_dir` must be an existing folder, got {root}")
-    read = dsb2018_cases if is_dsb2018(root) else cpm15_cases if is_cpm15(root) else _own
-    cases = read(root)
+    if is_dsb2018(root):
+        cases = dsb2018_cases(root, kinds)
+    else:
+        cases = cpm15_cases(root) if is_cpm15(root) else _own(root)
     if not cases.items:
         raise ValueError(f"{root} has no case to use: {cases.summary()}")
     return cases
@@ -56,6 +60,7 @@ def nuclei_datalist(
     num_folds: int = 5,
     seed: int = 0,
     test_fraction: float = 0.25,
+    kinds: Sequence[str] = ("colour",),
 ) -> list[dict[str, Any]]:
     """One part of the images in a folder; training, validation and test never share an image.
 
@@ -70,6 +75,7 @@ def nuclei_datalist(
         num_folds: number of folds, default 5.
         seed: seed of the folds.
         test_fraction: share that is held back, 0 < share < 1, default 0.25.
+        kinds: see :func:`nuclei_cases`.
 
     Returns:
         list of {"image", "label", "case"}; a "label" that is a list of files has one nucleus in each.
@@ -82,7 +88,7 @@ def nuclei_datalist(
         raise ValueError(f"`part` must be one of {list(PARTS)}, got {part!r}")
     if not 0 < test_fraction < 1:
         raise ValueError(f"`test_fraction` must lie between 0 and 1, got {test_fraction}")
-    cases = nuclei_cases(dataset_dir)
+    cases = nuclei_cases(dataset_dir, kinds)
     if cases.left_out:
         logger.warning("%s: %s", dataset_dir, cases.summary())
     items = cases.items

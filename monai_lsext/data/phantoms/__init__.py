@@ -18,6 +18,8 @@ from .shapes import ShapesPhantom, shapes_phantom
 from .shapes_files import write_shapes_phantoms
 from .short_axis import ShortAxisFrame, ShortAxisPhantom, short_axis_phantom
 from .short_axis_files import write_short_axis_phantoms
+from .single_object import ObjectPhantom, object_phantom
+from .single_object_files import write_object_phantoms
 
 __all__ = [
     "PHANTOM_TASKS",
@@ -25,6 +27,7 @@ __all__ = [
     "AtriumPhantom",
     "FundusPhantom",
     "NucleiPhantom",
+    "ObjectPhantom",
     "ShapesPhantom",
     "ShortAxisFrame",
     "ShortAxisPhantom",
@@ -32,6 +35,7 @@ __all__ = [
     "atrium_phantom",
     "fundus_phantom",
     "nuclei_phantom",
+    "object_phantom",
     "shapes_phantom",
     "short_axis_phantom",
     "write_abdomen_phantoms",
@@ -39,6 +43,7 @@ __all__ = [
     "write_fundus_phantoms",
     "write_liver_phantoms",
     "write_nuclei_phantoms",
+    "write_object_phantoms",
     "write_shapes_phantoms",
     "write_short_axis_phantoms",
 ]
@@ -49,6 +54,7 @@ PHANTOM_TASKS: dict[str, Callable[[str | Path, int, int], Path]] = {
     "left_ventricle": write_short_axis_phantoms,
     "liver": write_liver_phantoms,
     "nuclei": write_nuclei_phantoms,
+    "object": write_object_phantoms,
     "optic_disc_cup": write_fundus_phantoms,
     "pancreas": write_abdomen_phantoms,
     "shapes": write_shapes_phantoms,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -39,29 +39,29 @@ def paste_masks(probabilities: Tensor, boxes: Tensor, image_size: Sequence[int])
     return masks
 
 
-def instance_map(masks: Tensor, classes: Tensor, scores: Tensor, min_score: float) -> Tensor:
+def instance_map(found: Mapping[str, Tensor], min_score: float) -> Tensor:
     """Map of the objects: each pixel belongs to the best-scored mask on it.
 
     Args:
-        masks: bool, of the whole image.
-        classes: 1 .. K.
-        scores: of the objects.
+        found: of the objects of one image "masks", bool, "labels", 1 .. K, and "scores".
         min_score: objects with a lower score are left out.
 
     Shape:
-        masks [N, H, W], classes and scores [N] -> float32 [2, H, W]: instance ids 1 .. n in the order of the scores,
-        and class ids; 0 is background.
+        masks [N, H, W], labels and scores [N] -> float32 [3, H, W]: instance ids 1 .. n in the order of the scores,
+        class ids, and scores; 0 is background.
 
     Note:
         An object of which better ones leave less than half is their double and left out.
     """
-    found = torch.zeros(2, *masks.shape[1:], device=masks.device)
+    masks, scores = found["masks"], found["scores"]
+    drawn = torch.zeros(3, *masks.shape[1:], device=masks.device)
     number = 0
     for index in scores.argsort(descending=True, stable=True).tolist():
-        free = masks[index] & (found[0] == 0)
+        free = masks[index] & (drawn[0] == 0)
         if float(scores[index]) < min_score or 2 * int(free.sum()) < max(int(masks[index].sum()), 1):
             continue
         number += 1
-        found[0][free] = number
-        found[1][free] = float(classes[index])
-    return found
+        drawn[0][free] = number
+        drawn[1][free] = float(found["labels"][index])
+        drawn[2][free] = float(scores[index])
+    return drawn

@@ -146,18 +146,25 @@ class RegionProposalNetwork(nn.Module):
             anchors, logits.permute(0, 2, 3, 1).flatten(1), offsets.permute(0, 3, 4, 1, 2).flatten(1, 3)
         )
 
-    def propose(self, output: RegionOutput, image_size: Sequence[int]) -> list[Proposals]:
-        """The best boxes of each image, cut to it, after non-maximum suppression; differentiable in the offsets."""
+    def propose(
+        self, output: RegionOutput, image_size: Sequence[int], max_proposals: int | None = None
+    ) -> list[Proposals]:
+        """The best boxes of each image, cut to it, after non-maximum suppression; differentiable in the offsets.
+
+        Args:
+            output: of :meth:`forward`.
+            image_size: rows and columns.
+            max_proposals: fewer than ``num_proposals``, where that many are enough.
+        """
         found = []
+        count = min(self.num_proposals, max_proposals or self.num_proposals)
         for logits, offsets in zip(output.logits, output.offsets, strict=True):
             top = logits.topk(min(self.num_candidates, len(logits))).indices
             boxes = clip_boxes(self.coder.decode_single(offsets[top], output.anchors[top]), image_size)
             scores = logits[top].sigmoid()
             whole = ((boxes[:, 2:] - boxes[:, :2]) >= _MIN_SIDE_PX).all(1).nonzero()[:, 0]
             # on the CPU: the suppression asks for one number a box, which on a GPU would wait for each
-            kept = non_max_suppression(
-                boxes[whole].detach().cpu(), scores[whole].detach().cpu(), _NMS_IOU, self.num_proposals
-            )
+            kept = non_max_suppression(boxes[whole].detach().cpu(), scores[whole].detach().cpu(), _NMS_IOU, count)
             chosen = whole[torch.as_tensor(kept).to(whole.device)]
             found.append(Proposals(boxes[chosen], scores[chosen]))
         return found

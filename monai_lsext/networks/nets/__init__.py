@@ -1,5 +1,6 @@
 """Networks, one a file."""
 
+from .component_detector import ComponentDetector
 from .crls import CRLS
 from .crls_backbones import SmallBackbone, VGG16Backbone
 from .edpcnn import EDPCNN
@@ -17,6 +18,7 @@ __all__ = [
     "EDPCNN",
     "RLS",
     "CascadedRACENet",
+    "ComponentDetector",
     "FConNet",
     "LevelSetFCN",
     "PNetBiRNN",

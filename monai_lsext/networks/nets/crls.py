@@ -47,15 +47,13 @@ class CRLS(nn.Module):
         form: of the level set, ``conv`` (default) or ``dense``, as published.
         num_steps: T of the level set, >= 1, default 3.
         fc_channels: width of the fully connected layers, default 256.
-        num_proposals: boxes that enter the second stage, >= 1, default 300.
+        num_proposals: boxes that enter the second stage, >= 1, default 300; in training at most 4 ``num_samples``.
         num_samples: boxes of an image that train it at most, >= 2, default 64.
         max_detections: objects of an image at most, >= 1, default 100.
         min_score: objects with a lower score are not detected, default 0.05.
         map_score: objects with a lower score are not drawn in the map, default 0.5.
         detection_iou: of two boxes of one class with a greater IoU the worse goes, default 0.5.
         dropout: probability of dropping an activation of the fully connected layers, default 0.
-        box_gradient: factor on the gradient of L_SEG and L_CLS by the boxes, >= 0, default 0.1, see
-            :class:`InstanceHead`; 1: as published.
 
     Shape:
         image [B, in_channels, H, W], label [B, 2, H, W] (instance ids, class ids) -> in eval mode float32
@@ -91,7 +89,6 @@ class CRLS(nn.Module):
         map_score: float = 0.5,
         detection_iou: float = 0.5,
         dropout: float = 0.0,
-        box_gradient: float = 0.1,
     ) -> None:
         super().__init__()
         for name, value in (("in_channels", in_channels), ("num_classes", num_classes)):
@@ -119,17 +116,12 @@ class CRLS(nn.Module):
             fc_channels=fc_channels,
             dropout=dropout,
             num_samples=num_samples,
-            box_gradient=box_gradient,
         )
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor | dict[str, Tensor]:
         """The map of the objects, or in training mode the named losses."""
         if not self.training:
-            drawn = [
-                instance_map(found["masks"], found["labels"], found["scores"], self.map_score)
-                for found in self.detect(image)
-            ]
-            return torch.stack(drawn)
+            return torch.stack([instance_map(found, self.map_score)[:2] for found in self.detect(image)])
         image = self._checked(image)
         if label is None:
             raise ValueError("`label` is required in training mode, got None")
@@ -141,7 +133,7 @@ class CRLS(nn.Module):
         padded = self._padded(image)
         features = self.backbone(padded)
         output = self.rpn(padded, features)
-        proposals = self.rpn.propose(output, image.shape[2:])
+        proposals = self.rpn.propose(output, image.shape[2:], 4 * self.head.sampler.batch_size_per_image)
         return self.rpn.losses(output, targets) | self.head.losses(features, label, targets, proposals)
 
     @torch.no_grad()

@@ -8,6 +8,10 @@ from monai_lsext.networks.layers.mask_paste import instance_map, paste_masks
 from monai_lsext.networks.layers.roi_warp import sample_in_boxes
 
 
+def objects(masks: torch.Tensor, labels: list[int], scores: list[float]) -> dict[str, torch.Tensor]:
+    return {"masks": masks, "labels": torch.tensor(labels), "scores": torch.tensor(scores)}
+
+
 def test_a_full_mask_fills_the_pixels_whose_centres_lie_in_its_box() -> None:
     boxes = torch.tensor([[1.0, 2.0, 3.0, 5.0], [0.6, 0.4, 2.4, 2.6], [5.0, 4.0, 6.0, 6.0]])
     masks = paste_masks(torch.ones(3, 7, 7), boxes, (6, 6))
@@ -37,8 +41,8 @@ def test_warped_and_pasted_is_the_mask() -> None:
 
 def test_no_masks() -> None:
     assert paste_masks(torch.zeros(0, 7, 7), torch.zeros(0, 4), (4, 5)).shape == (0, 4, 5)
-    empty = instance_map(torch.zeros(0, 4, 5, dtype=torch.bool), torch.zeros(0), torch.zeros(0), 0.5)
-    assert torch.equal(empty, torch.zeros(2, 4, 5))
+    empty = instance_map(objects(torch.zeros(0, 4, 5, dtype=torch.bool), [], []), 0.5)
+    assert torch.equal(empty, torch.zeros(3, 4, 5))
 
 
 def test_the_best_mask_has_the_pixel_and_doubles_go() -> None:
@@ -47,6 +51,7 @@ def test_the_best_mask_has_the_pixel_and_doubles_go() -> None:
     masks[1, 0, 3:7] = True  # one of four pixels taken
     masks[2, 0, 1:5] = True  # a double of 0 and 1
     masks[3, 0, 7] = True  # too low a score
-    found = instance_map(masks, torch.tensor([2, 1, 1, 1]), torch.tensor([0.8, 0.9, 0.7, 0.4]), 0.5)
+    found = instance_map(objects(masks, [2, 1, 1, 1], [0.8, 0.9, 0.7, 0.4]), 0.5)
     assert found[0, 0].tolist() == [2, 2, 2, 1, 1, 1, 1, 0]
     assert found[1, 0].tolist() == [2, 2, 2, 1, 1, 1, 1, 0]
+    torch.testing.assert_close(found[2, 0], torch.tensor([0.8, 0.8, 0.8, 0.9, 0.9, 0.9, 0.9, 0.0]))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from scipy import ndimage
 from skimage.measure import find_contours, points_in_poly
 
-from monai_lsext.apps.segmentation import Segmentation
-from monai_lsext.registry import BundleInfo
-
-__all__ = ["object_rings", "rings_geojson"]
+__all__ = ["object_rings", "object_scores", "objects_geojson", "signed_area"]
 
 
 def object_rings(objects: np.ndarray) -> dict[int, list[np.ndarray]]:
@@ -46,35 +44,52 @@ def signed_area(ring: np.ndarray) -> float:
     return float(x[:-1] @ y[1:] - x[1:] @ y[:-1]) / 2
 
 
-def rings_geojson(segmentation: Segmentation, info: BundleInfo) -> bytes:
+def object_scores(instances: np.ndarray, scores: np.ndarray) -> dict[int, float]:
+    """Number of each object -> its score, from a map of the numbers and one of the scores, both [W, H]."""
+    numbers, first = np.unique(instances, return_index=True)
+    found = zip(numbers.tolist(), scores.ravel()[first].tolist(), strict=True)
+    return {number: score for number, score in found if number > 0}
+
+
+def objects_geojson(
+    instances: np.ndarray, classes: np.ndarray, names: Mapping[int, str], scores: Mapping[int, float] | None = None
+) -> bytes:
     """GeoJSON ``FeatureCollection`` with one ``Polygon`` for each object (``MultiPolygon`` for one in pieces).
 
     Coordinates are (column, row) in pixels, whole numbers at pixel centres. As RFC 7946 wants it, rings are closed and
-    follow the right-hand rule: outer rings have a positive area in these coordinates, holes a negative one. Properties:
-    ``label``, ``instance_id`` as in the instance map, ``area_px`` (number of pixels).
+    follow the right-hand rule: outer rings have a positive area in these coordinates, holes a negative one. ``bbox`` is
+    the box of the contour (first column, first row, last column, last row). Properties: ``label`` (name), ``class``,
+    ``instance_id`` as in the instance map, ``area_px`` (number of pixels) and, where there are scores, ``score``.
 
     Args:
-        segmentation: of a 2D image, with instances.
-        info: names of the labels.
+        instances: integers [W, H]: numbers of the objects, 0 outside.
+        classes: integers [W, H]: class of each object's pixels.
+        names: of the classes; a class without one is named by its number.
+        scores: number of the object -> its score, 0 to 1; default none.
     """
-    instances, label_map = segmentation.objects(), segmentation.label_map
     numbers, first, areas_px = np.unique(instances, return_index=True, return_counts=True)
-    value = dict(zip(numbers.tolist(), label_map.ravel()[first].tolist(), strict=True))
+    value = dict(zip(numbers.tolist(), classes.ravel()[first].tolist(), strict=True))
     area_px = dict(zip(numbers.tolist(), areas_px.tolist(), strict=True))
-    names = {label.value: label.name for label in info.labels}
-    features = [
-        {
-            "type": "Feature",
-            "id": number,
-            "geometry": _geometry(rings),
-            "properties": {
-                "label": names.get(value[number], str(value[number])),
-                "instance_id": number,
-                "area_px": area_px[number],
-            },
+    features = []
+    for number, rings in object_rings(instances).items():
+        points = np.concatenate(rings)
+        properties = {
+            "label": names.get(value[number], str(value[number])),
+            "class": value[number],
+            "instance_id": number,
+            "area_px": area_px[number],
         }
-        for number, rings in object_rings(instances).items()
-    ]
+        if scores is not None:
+            properties["score"] = round(scores[number], 4)
+        features.append(
+            {
+                "type": "Feature",
+                "id": number,
+                "bbox": [*points.min(0).tolist(), *points.max(0).tolist()],
+                "geometry": _geometry(rings),
+                "properties": properties,
+            }
+        )
     return (json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":")) + "\n").encode()
 
 

@@ -10,16 +10,14 @@ import pytest
 from skimage.draw import polygon as filled
 from skimage.measure import label
 
-from monai_lsext.apps.contours import object_rings, rings_geojson, signed_area
-from monai_lsext.apps.segmentation import Segmentation
-from monai_lsext.registry import bundle_info
+from monai_lsext.data.object_geojson import object_rings, objects_geojson, signed_area
 
-INFO = bundle_info("mine", {"0": "background", "1": "nucleus", "2": "lumen"})
+NAMES = {1: "nucleus", 2: "lumen"}
 
 
 def features(label_map: np.ndarray, instances: np.ndarray | None = None) -> list[dict[str, Any]]:
     instances = label(label_map, connectivity=1) if instances is None else instances
-    content = json.loads(rings_geojson(Segmentation(label_map, instances), INFO))
+    content = json.loads(objects_geojson(instances, label_map, NAMES))
     assert content["type"] == "FeatureCollection"
     return content["features"]
 
@@ -46,13 +44,22 @@ def test_square() -> None:
     label_map = np.zeros((30, 20), dtype=int)
     label_map[4:14, 7:17] = 2
     (feature,) = features(label_map)
-    assert feature["properties"] == {"label": "lumen", "instance_id": 1, "area_px": 100}
+    assert feature["properties"] == {"label": "lumen", "class": 2, "instance_id": 1, "area_px": 100}
     assert feature["geometry"]["type"] == "Polygon"
     (ring,) = map(np.array, feature["geometry"]["coordinates"])
     assert (ring[0] == ring[-1]).all()
     # a square of side 10 around the pixel centres whose four corners are cut at half a pixel
     assert signed_area(ring) == 100 - 4 * 0.5 * 0.5**2
     assert (ring.min(0).tolist(), ring.max(0).tolist()) == ([3.5, 6.5], [13.5, 16.5])
+    assert feature["bbox"] == [3.5, 6.5, 13.5, 16.5]
+
+
+def test_scores_and_classes_without_a_name() -> None:
+    instances = np.zeros((8, 8), dtype=int)
+    instances[1:3, 1:3], instances[5:7, 3:6] = 1, 2
+    content = json.loads(objects_geojson(instances, 3 * (instances > 0), NAMES, {1: 0.75, 2: 0.123456}))
+    assert [feature["properties"]["score"] for feature in content["features"]] == [0.75, 0.1235]
+    assert {feature["properties"]["label"] for feature in content["features"]} == {"3"}
 
 
 def test_signed_area_of_a_triangle_far_from_the_origin() -> None:

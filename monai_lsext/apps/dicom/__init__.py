@@ -1,0 +1,1 @@
+"""DICOM series in; segmentations and reports as DICOM objects out."""

@@ -1,0 +1,168 @@
+"""The cases of a DICOM input: the volumes of the series that a bundle takes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from monai_lsext.apps.dicom.choice import why_not
+from monai_lsext.apps.dicom.headers import Frame, is_dicom
+from monai_lsext.apps.dicom.phases import mean_orientation, split_phases
+from monai_lsext.apps.dicom.repair import repair
+from monai_lsext.apps.dicom.series import Scan, Series, scan
+from monai_lsext.apps.dicom.volume import DicomVolume, read_volume
+from monai_lsext.data.image_file import NIFTI_SUFFIXES, PICTURE_SUFFIXES
+from monai_lsext.registry import BundleInfo
+
+__all__ = ["DicomCase", "DicomInput", "dicom_input"]
+
+
+@dataclass(frozen=True)
+class DicomCase:
+    """One volume of a series.
+
+    Args:
+        name: ``series-<end of its identifier>[_phaseK]``.
+        series: it belongs to.
+        frames: its slices; empty where ``fault`` says why there are none.
+        phase: number of the phase from 1, None without phases.
+        num_phases: of the series.
+        warnings: of sorting the images.
+        fault: why the images are no volume.
+    """
+
+    name: str
+    series: Series
+    frames: list[Frame] = field(default_factory=list)
+    phase: int | None = None
+    num_phases: int = 1
+    warnings: list[str] = field(default_factory=list)
+    fault: str | None = None
+
+    def read(self) -> DicomVolume:
+        """The volume with its repaired sources.
+
+        Raises:
+            ValueError: when the images make no volume.
+        """
+        if self.fault is not None:
+            raise ValueError(self.fault)
+        volume = read_volume(self.frames)
+        repaired = repair(volume.sources, mean_orientation(self.frames), volume.step_mm)
+        volume.warnings[:0] = [*self.warnings, *repaired]
+        volume.facts = {
+            "study_instance_uid": self.series.study_uid,
+            "series_instance_uid": self.series.series_uid,
+            "modality": self.series.modality,
+            "phase": self.phase,
+            "num_phases": self.num_phases,
+        }
+        return volume
+
+
+class DicomInput:
+    """The cases of the series that fit a bundle, or of the series that the user names.
+
+    Args:
+        found: what lies in the input.
+        info: of the bundle; its rule chooses.
+        series_uid: of the only series that is taken, whatever the rule says.
+
+    Raises:
+        ValueError: when there is no such series, none fits or two cases have one name.
+    """
+
+    def __init__(self, found: Scan, info: BundleInfo, series_uid: str | None = None) -> None:
+        self.lines: list[str] = []
+        cases: list[DicomCase] = []
+        reasons = []
+        for series in found.series:
+            reason = _why_not(series, info, series_uid)
+            taken = [] if reason else _cases(series)
+            cases += taken
+            if reason:
+                reasons.append(f"{series.name}: {reason}")
+            phases = f", {len(taken)} phases" if len(taken) > 1 else ""
+            outcome = f"passed over: {reason}" if reason else f"taken{phases}"
+            self.lines.append(f"{series.name}: {series.description}: {outcome}")
+        self.lines += [f"passed over: {number} {kind}" for kind, number in found.passed_over.items()]
+        if not cases:
+            nothing = "; ".join(reasons) or ", ".join(f"{n} {kind}" for kind, n in found.passed_over.items())
+            raise ValueError(f"no DICOM series fits {info.name}: {nothing}")
+        self.cases: dict[str, DicomCase] = {}
+        for case in cases:
+            other = self.cases.setdefault(case.name, case)
+            if other is not case:
+                raise ValueError(
+                    f"case names must differ, got two {case.name}: choose with --series {other.series.series_uid} or "
+                    f"{case.series.series_uid}"
+                )
+
+    @property
+    def datalist(self) -> list[dict[str, str]]:
+        """One item a case; its file does not exist before it is opened."""
+        return [{"image": f"{name}.nii", "case": name} for name in self.cases]
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[tuple[dict[str, str], DicomVolume]]:
+        """A case's volume, and an item whose image is a temporary NIfTI file of it: bundles load files."""
+        volume = self.cases[name].read()
+        with tempfile.TemporaryDirectory(prefix="monai_lsext_") as folder:
+            path = Path(folder) / f"{name}.nii"
+            volume.save(path)
+            yield {"image": str(path), "case": name}, volume
+
+
+def dicom_input(path: str, info: BundleInfo, series_uid: str | None = None, wanted: bool = False) -> DicomInput | None:
+    """The DICOM cases of an input, None for an input of another kind.
+
+    Args:
+        path: a file, or a folder: DICOM when no PNG, JPEG, TIFF or NIfTI file lies directly in it.
+        info: of the bundle.
+        series_uid: of the only series to take; then the input must be DICOM.
+        wanted: whether an option needs DICOM.
+
+    Raises:
+        ValueError: for a folder with images of both kinds, and see :class:`DicomInput`.
+    """
+    source = Path(path)
+    wanted = wanted or series_uid is not None
+    if source.is_dir():
+        files = [file for file in source.iterdir() if file.is_file() and not file.name.startswith(".")]
+        others = [file for file in files if file.name.lower().endswith(PICTURE_SUFFIXES + NIFTI_SUFFIXES)]
+        if others and not wanted:
+            if any(is_dicom(file) for file in files):
+                raise ValueError("input folder holds DICOM and other images; choose the DICOM ones with --series UID")
+            return None
+    elif not source.is_file() or not is_dicom(source):
+        if wanted:
+            raise ValueError("`--seg` and `--series` need a DICOM file or folder as input")
+        return None
+    found = scan(source)
+    if not found.series and not wanted and set(found.passed_over) <= {"other files", "symbolic links"}:
+        return None
+    return DicomInput(found, info, series_uid)
+
+
+def _why_not(series: Series, info: BundleInfo, series_uid: str | None) -> str | None:
+    if series_uid is not None:
+        return None if series.series_uid == series_uid else "another series was asked for"
+    if info.series is None:
+        return f"the bundle takes no DICOM series but {info.takes}"
+    return why_not(series, info.series)
+
+
+def _cases(series: Series) -> list[DicomCase]:
+    try:
+        phases, warnings = split_phases(series.frames)
+    except ValueError as error:
+        return [DicomCase(series.name, series, fault=str(error))]
+    if len(phases) == 1:
+        return [DicomCase(series.name, series, phases[0], warnings=warnings)]
+    return [
+        DicomCase(f"{series.name}_phase{number}", series, frames, number, len(phases), warnings)
+        for number, frames in enumerate(phases, 1)
+    ]

@@ -1,0 +1,98 @@
+"""Values of DICOM images: decoded, rescaled, brighter where more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_modality_lut, get_decoder
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from monai_lsext.apps.dicom.headers import Frame, quiet
+
+__all__ = ["read_images"]
+
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+
+def read_images(frames: Sequence[Frame]) -> tuple[np.ndarray, list[Dataset], list[str]]:
+    """Values of slices, their files' data sets and warnings.
+
+    Args:
+        frames: of one series, all of one size.
+
+    Returns:
+        Values [W, H, D] after rescaling by slope and intercept, MONOCHROME1 inverted within the stored bits; the data
+        sets without pixels, one for each file in order; warnings.
+
+    Raises:
+        ValueError: naming the instance whose pixels are coloured, truncated, damaged or compressed in a way for which
+            no decoder is installed.
+    """
+    slices, sources, inverted = [], [], False
+    stored = np.empty(0)
+    for index, frame in enumerate(frames):
+        if index == 0 or frame.path != frames[index - 1].path:
+            dataset = _read(frame)
+            stored = _decode(dataset, frame)
+            inverted |= dataset.get("PhotometricInterpretation") == "MONOCHROME1"
+            for keyword in _PIXELS:
+                if keyword in dataset:
+                    delattr(dataset, keyword)
+            sources.append(dataset)
+        image = stored if frame.number is None else stored[frame.number - 1]
+        slices.append(_rescaled(image, sources[-1], frame).T)
+    warnings = ["MONOCHROME1: the grey values were inverted"] if inverted else []
+    return np.stack(slices, axis=-1).astype(np.float64), sources, warnings
+
+
+def _read(frame: Frame) -> Dataset:
+    try:
+        with quiet():
+            dataset = pydicom.dcmread(frame.path, force=True)
+    except Exception as error:  # a damaged file can raise anything inside the parser
+        raise ValueError(f"image {frame.label} cannot be read") from error
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit = dataset.original_encoding[0]
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    return dataset
+
+
+def _decode(dataset: Dataset, frame: Frame) -> np.ndarray:
+    """Stored values [H, W], or [N, H, W] of a multi-frame file; MONOCHROME1 inverted."""
+    photometric = str(dataset.get("PhotometricInterpretation", ""))
+    if int(dataset.get("SamplesPerPixel") or 1) != 1 or not photometric.startswith("MONOCHROME"):
+        raise ValueError(f"image {frame.label}: expected grey values, found {photometric or 'no statement of colours'}")
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        available = get_decoder(syntax).is_available if syntax.is_compressed else True
+    except NotImplementedError:
+        available = False
+    if not available:
+        raise ValueError(f"image {frame.label}: no decoder is installed for pixels compressed as {syntax.name}")
+    try:
+        with quiet():
+            pixels = dataset.pixel_array
+    except Exception as error:  # decoders raise their own errors
+        raise ValueError(f"image {frame.label}: its pixels are truncated or damaged") from error
+    if frame.number is not None and pixels.ndim == 2:
+        pixels = pixels[None]
+    if photometric == "MONOCHROME1":
+        bits, signed = int(dataset.BitsStored), int(dataset.get("PixelRepresentation") or 0)
+        # lowest + highest value - stored
+        pixels = (-1 if signed else 2**bits - 1) - pixels.astype(np.int64)
+    return pixels
+
+
+def _rescaled(image: np.ndarray, dataset: Dataset, frame: Frame) -> np.ndarray:
+    with quiet():
+        if frame.number is None:
+            return np.asarray(apply_modality_lut(image, dataset))
+        groups = [*dataset.get("PerFrameFunctionalGroupsSequence", [])[frame.number - 1 : frame.number]]
+        groups += [*dataset.get("SharedFunctionalGroupsSequence", [])]
+        for group in groups:
+            for item in group.get("PixelValueTransformationSequence", []):
+                return image * float(item.RescaleSlope) + float(item.RescaleIntercept)
+        return np.asarray(apply_modality_lut(image, dataset))

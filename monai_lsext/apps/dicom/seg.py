@@ -1,0 +1,195 @@
+"""A segmentation as DICOM object (SEG) on the grid of its series."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code as DicomCode
+
+from monai_lsext.apps.dicom.headers import quiet
+from monai_lsext.apps.dicom.repair import derived_uid
+from monai_lsext.apps.dicom.volume import DicomVolume
+from monai_lsext.registry import BundleInfo, Label
+
+try:
+    import highdicom
+except ImportError:  # an optional extra
+    highdicom = None
+
+__all__ = ["Producer", "dicom_bytes", "needs_highdicom", "segmentation_object", "series_date"]
+
+_ANATOMY = DicomCode("123037004", "SCT", "Anatomical Structure")
+_TISSUE = DicomCode("85756007", "SCT", "Tissue")
+_ARTIFICIAL_INTELLIGENCE = DicomCode("123109", "DCM", "Artificial Intelligence")
+_NO_DATE, _NO_TIME = "19000101", "000000"
+_SERIES_NUMBER = 9000  # beyond those of scanners
+
+
+@dataclass(frozen=True)
+class Producer:
+    """Who made an object: name and version of the bundle, SHA-256 of its weights, version of this package."""
+
+    bundle: str
+    version: str
+    weights_sha256: str
+    package_version: str
+
+
+def needs_highdicom(option: str) -> None:
+    """Refuse an option whose library is not installed.
+
+    Raises:
+        ValueError: with the command that installs it.
+    """
+    if highdicom is None:
+        raise ValueError(f"`{option}` needs highdicom: pip install 'monai-lsext[dicom]'")
+
+
+def segmentation_object(
+    volume: DicomVolume,
+    label_map: np.ndarray,
+    info: BundleInfo,
+    producer: Producer,
+    probability: np.ndarray | None = None,
+) -> Dataset | None:
+    """The SEG of a volume: all slices of the series, one segment for each label that was found.
+
+    Args:
+        volume: whose images it refers to; repaired.
+        label_map: integers [W, H, D].
+        info: names, codes and colours of the labels.
+        producer: for the identification of the algorithm.
+        probability: [L, W, H, D] in 0 .. 1, one for each label: a fractional SEG instead of a binary one.
+
+    Returns:
+        The object; None where nothing was found. The same input gives the same bytes: identifiers are derived from the
+        images', the bundle and its weights, and dates are the images'.
+    """
+    present = [label for label in info.labels if (label_map == label.value).any()]
+    if not present:
+        return None
+    sources = [_one_frame_each(source, volume) for source in volume.sources]
+    if probability is None:
+        planes = np.stack([label_map == label.value for label in present], axis=-1).astype(np.uint8)
+    else:
+        rows = [list(info.labels).index(label) for label in present]
+        planes = np.moveaxis(probability[rows].astype(np.float32), 0, -1)
+    first = volume.sources[0]
+    kind = "BINARY" if probability is None else "FRACTIONAL"
+    identity = [first.SeriesInstanceUID, *(frame.sop_instance_uid for frame in volume.frames), volume.frames[0].number]
+    identity += [producer.bundle, producer.version, producer.weights_sha256, kind]
+    date, time = series_date(first)
+    with quiet():
+        seg = highdicom.seg.Segmentation(
+            source_images=sources,
+            pixel_array=planes.transpose(2, 1, 0, 3),  # [D, H, W, segments]
+            segmentation_type=kind,
+            segment_descriptions=[_segment(number, label, producer) for number, label in enumerate(present, 1)],
+            series_instance_uid=derived_uid("SEG series", *identity),
+            series_number=_SERIES_NUMBER,
+            sop_instance_uid=derived_uid("SEG", *identity),
+            instance_number=1,
+            manufacturer="monai_lsext",
+            manufacturer_model_name=producer.bundle,
+            software_versions=producer.package_version,
+            device_serial_number=producer.weights_sha256[:16],
+            omit_empty_frames=False,  # readers would give back a smaller volume
+            content_label="SEGMENTATION",
+            content_description=f"{info.task or producer.bundle} by {producer.bundle}"[:64],
+            series_description=f"{producer.bundle} segmentation"[:64],
+            content_date=date,
+            content_time=time,
+            content_creator_name="",
+            specific_character_set="ISO_IR 192",  # holds whatever the images' own sets could
+        )
+        _settle(seg, date, time, identity)
+        numbers = [frame.number for frame in volume.frames]
+        if numbers[0] is not None:
+            _refer_to_frames(seg, numbers)
+    return seg
+
+
+def series_date(source: Dataset) -> tuple[str, str]:
+    """Date and time for an object on these images: the acquisition's, so that its bytes depend on the input alone."""
+    for name in ("Acquisition", "Content", "Series", "Study"):
+        date = str(source.get(f"{name}Date") or "")
+        if date:
+            return date, str(source.get(f"{name}Time") or _NO_TIME)
+    return _NO_DATE, _NO_TIME
+
+
+def dicom_bytes(dataset: Dataset) -> bytes:
+    """The object's file."""
+    buffer = io.BytesIO()
+    with quiet():
+        dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _segment(number: int, label: Label, producer: Producer) -> Any:
+    if label.code is not None:
+        category = _ANATOMY
+        kind = DicomCode(label.code.value, label.code.scheme, label.code.meaning)
+    else:  # no code of the structure is known: the label's name tells what it is
+        category = kind = _TISSUE
+    algorithm = highdicom.AlgorithmIdentificationSequence(
+        name=producer.bundle,
+        family=_ARTIFICIAL_INTELLIGENCE,
+        version=producer.version,
+        source="monai_lsext",
+        parameters={"weights_sha256": producer.weights_sha256},
+    )
+    return highdicom.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=label.name[:64],
+        segmented_property_category=category,
+        segmented_property_type=kind,
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=algorithm,
+        display_color=highdicom.color.CIELabColor.from_rgb(*label.colour),
+    )
+
+
+def _one_frame_each(source: Dataset, volume: DicomVolume) -> Dataset:
+    """A multi-frame source cut down to the volume's frames, in their order; another source as it is."""
+    if volume.frames[0].number is None:
+        return source
+    cut = copy.copy(source)
+    groups = [copy.copy(source.PerFrameFunctionalGroupsSequence[frame.number - 1]) for frame in volume.frames]
+    shared = (
+        copy.copy(source.SharedFunctionalGroupsSequence[0]) if "SharedFunctionalGroupsSequence" in source else Dataset()
+    )
+    for name in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
+        for group in groups:
+            if name in group:
+                setattr(shared, name, group[name].value)
+                delattr(group, name)
+    measures = copy.copy(shared.PixelMeasuresSequence[0])
+    measures.SpacingBetweenSlices = f"{volume.step_mm:.12g}"
+    shared.PixelMeasuresSequence = [measures]
+    cut.SharedFunctionalGroupsSequence = [shared]
+    cut.PerFrameFunctionalGroupsSequence = groups
+    cut.NumberOfFrames = len(groups)
+    return cut
+
+
+def _refer_to_frames(seg: Dataset, numbers: Sequence[int | None]) -> None:
+    """References to frames of the cut source become references to frames of the file."""
+    for group in seg.PerFrameFunctionalGroupsSequence:
+        for derivation in group.get("DerivationImageSequence", []):
+            for image in derivation.SourceImageSequence:
+                image.ReferencedFrameNumber = numbers[int(image.ReferencedFrameNumber) - 1]
+
+
+def _settle(dataset: Dataset, date: str, time: str, identity: Sequence[object]) -> None:
+    """Replace what differs from run to run."""
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
+    organisation = derived_uid("dimensions", *identity)
+    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
+        item.DimensionOrganizationUID = organisation
