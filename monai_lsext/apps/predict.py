@@ -52,8 +52,8 @@ def predict(
         bundle: directory of a bundle, or the name of one that comes with the package.
         input_path: file or folder: PNG, JPEG, TIFF, NIfTI; DICOM: a file, or a folder with series at any depth.
         output_dir: gets ``<case>_seg.png`` (``.nii.gz`` for volumes), ``<case>_overlay.png``, ``<case>_report.json``
-            and ``run_report.json``; from a bundle with instances also ``<case>_instances.png`` (16 bit, or ``.nii.gz``) and
-            for 2D images ``<case>_contours.geojson``; from one that measures the ejection fraction
+            and ``run_report.json``; from a bundle with instances also ``<case>_instances.png`` (16 bit, or
+            ``.nii.gz``) and for 2D images ``<case>_contours.geojson``; from one that measures the ejection fraction
             ``<patient>_ejection_fraction.json`` for each patient with two volumes. Made when missing.
         roi: auto, find or none; default the bundle's own.
         device: torch device; default the bundle's own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from ignite.engine import Events
 from monai.engines import Evaluator, SupervisedTrainer
 from tqdm.auto import tqdm
@@ -42,7 +43,7 @@ class TrainingProgress:
             return
         output = engine.state.output
         first = output[0] if isinstance(output, list) else output
-        shown = {"epoch": f"{engine.state.epoch}/{engine.state.max_epochs}", "loss": f"{first['loss'].item():.4g}"}
+        shown = {"epoch": f"{engine.state.epoch}/{engine.state.max_epochs}", "loss": f"{float(torch.as_tensor(first['loss']).detach()):.4g}"}
         if self.evaluator is not None and self.evaluator.state.best_metric_epoch > 0:
             shown["best"] = f"{float(self.evaluator.state.best_metric):.4f}"
         self.bar.set_postfix(shown, refresh=False)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import monai_lsext
 from monai_lsext.apps.bundle_runner import BundleRunner
-from monai_lsext.apps.dicom.seg import Producer, dicom_bytes, needs_highdicom, segmentation_object
+from monai_lsext.apps.dicom.seg import Producer, dicom_bytes, highdicom, segmentation_object
 from monai_lsext.apps.dicom.volume import DicomVolume
 from monai_lsext.registry import BundleInfo
 
@@ -29,7 +29,7 @@ class DicomWriter:
     """
 
     def __init__(self, runner: BundleRunner, info: BundleInfo, fractional: bool = False) -> None:
-        needs_highdicom("--seg")
+        highdicom()  # before the first case is worked on
         if fractional and not runner.gives_probability:
             raise ValueError(
                 f"`--fractional` needs a bundle that makes its mask of a probability by AsDiscreted, got {info.name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +18,7 @@ from monai_lsext.apps.dicom.repair import derived_uid
 from monai_lsext.apps.dicom.volume import DicomVolume
 from monai_lsext.registry import BundleInfo, Label
 
-try:
-    import highdicom
-except ImportError:  # an optional extra
-    highdicom = None
-
-__all__ = ["Producer", "dicom_bytes", "needs_highdicom", "segmentation_object", "series_date"]
+__all__ = ["Producer", "dicom_bytes", "highdicom", "segmentation_object", "series_date"]
 
 _ANATOMY = DicomCode("123037004", "SCT", "Anatomical Structure")
 _TISSUE = DicomCode("85756007", "SCT", "Tissue")
@@ -41,14 +37,16 @@ class Producer:
     package_version: str
 
 
-def needs_highdicom(option: str) -> None:
-    """Refuse an option whose library is not installed.
+def highdicom() -> Any:
+    """The library that makes DICOM objects, an optional extra.
 
     Raises:
-        ValueError: with the command that installs it.
+        ValueError: when it is not installed, with the command that does so.
     """
-    if highdicom is None:
-        raise ValueError(f"`{option}` needs highdicom: pip install 'monai-lsext[dicom]'")
+    try:
+        return importlib.import_module("highdicom")
+    except ImportError as error:
+        raise ValueError("`--seg` needs highdicom: pip install 'monai-lsext[dicom]'") from error
 
 
 def segmentation_object(
@@ -86,7 +84,7 @@ def segmentation_object(
     identity += [producer.bundle, producer.version, producer.weights_sha256, kind]
     date, time = series_date(first)
     with quiet():
-        seg = highdicom.seg.Segmentation(
+        seg = highdicom().seg.Segmentation(
             source_images=sources,
             pixel_array=planes.transpose(2, 1, 0, 3),  # [D, H, W, segments]
             segmentation_type=kind,
@@ -138,21 +136,21 @@ def _segment(number: int, label: Label, producer: Producer) -> Any:
         kind = DicomCode(label.code.value, label.code.scheme, label.code.meaning)
     else:  # no code of the structure is known: the label's name tells what it is
         category = kind = _TISSUE
-    algorithm = highdicom.AlgorithmIdentificationSequence(
+    algorithm = highdicom().AlgorithmIdentificationSequence(
         name=producer.bundle,
         family=_ARTIFICIAL_INTELLIGENCE,
         version=producer.version,
         source="monai_lsext",
         parameters={"weights_sha256": producer.weights_sha256},
     )
-    return highdicom.seg.SegmentDescription(
+    return highdicom().seg.SegmentDescription(
         segment_number=number,
         segment_label=label.name[:64],
         segmented_property_category=category,
         segmented_property_type=kind,
         algorithm_type="AUTOMATIC",
         algorithm_identification=algorithm,
-        display_color=highdicom.color.CIELabColor.from_rgb(*label.colour),
+        display_color=highdicom().color.CIELabColor.from_rgb(*label.colour),
     )
 
 
@@ -161,7 +159,7 @@ def _one_frame_each(source: Dataset, volume: DicomVolume) -> Dataset:
     if volume.frames[0].number is None:
         return source
     cut = copy.copy(source)
-    groups = [copy.copy(source.PerFrameFunctionalGroupsSequence[frame.number - 1]) for frame in volume.frames]
+    groups = [copy.copy(source.PerFrameFunctionalGroupsSequence[(frame.number or 1) - 1]) for frame in volume.frames]
     shared = (
         copy.copy(source.SharedFunctionalGroupsSequence[0]) if "SharedFunctionalGroupsSequence" in source else Dataset()
     )

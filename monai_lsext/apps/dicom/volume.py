@@ -68,8 +68,7 @@ def read_volume(frames: Sequence[Frame]) -> DicomVolume:
     """
     directions = mean_orientation(frames)
     affine, warnings = _grid(frames, directions)
-    spread = np.ptp([frame.orientation for frame in frames], axis=0).max()
-    if spread > 0:
+    if len({frame.orientation for frame in frames}) > 1:
         warnings.append("the images' orientations differ in the last digits: their mean was used")
     values, sources, more = read_images(frames)
     return DicomVolume(_compact(values), affine, list(frames), sources, [*warnings, *more])
