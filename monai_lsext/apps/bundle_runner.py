@@ -22,8 +22,8 @@ class Prediction(NamedTuple):
     Args:
         pred: post-processed prediction [K, \\*S] on the file's grid.
         meta: of the preprocessed image (``roi``, ``notes``).
-        probability: [C, \\*S] on the file's grid, that the post-processing's first ``AsDiscreted`` was given; None where it
-            has none.
+        probability: [C, \\*S] on the file's grid, what the post-processing's first ``AsDiscreted`` is given; None
+            where it has none.
     """
 
     pred: torch.Tensor

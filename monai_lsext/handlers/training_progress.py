@@ -43,7 +43,8 @@ class TrainingProgress:
             return
         output = engine.state.output
         first = output[0] if isinstance(output, list) else output
-        shown = {"epoch": f"{engine.state.epoch}/{engine.state.max_epochs}", "loss": f"{float(torch.as_tensor(first['loss']).detach()):.4g}"}
+        loss = float(torch.as_tensor(first["loss"]).detach())
+        shown = {"epoch": f"{engine.state.epoch}/{engine.state.max_epochs}", "loss": f"{loss:.4g}"}
         if self.evaluator is not None and self.evaluator.state.best_metric_epoch > 0:
             shown["best"] = f"{float(self.evaluator.state.best_metric):.4f}"
         self.bar.set_postfix(shown, refresh=False)

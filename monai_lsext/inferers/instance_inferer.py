@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from monai.inferers import Inferer
+from monai.utils import convert_to_dst_type
 from torch import Tensor
 
 from monai_lsext.networks.layers.mask_paste import instance_map
@@ -44,4 +45,5 @@ class InstanceInferer(Inferer):
         found = network.detect(inputs, *args, **kwargs)
         if not self.as_map:
             return found
-        return torch.stack([instance_map(objects, network.map_score) for objects in found])
+        drawn = torch.stack([instance_map(objects, network.map_score) for objects in found])
+        return convert_to_dst_type(drawn, inputs, dtype=drawn.dtype)[0]

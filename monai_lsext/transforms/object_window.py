@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, Pad, SpatialCrop
+from monai.transforms import BorderPad, MapTransform, SpatialCrop
 from torch import Tensor
 
 from monai_lsext.data.object_windows import object_window
@@ -76,6 +76,7 @@ def _cropped(image: Tensor, start: tuple[int, ...], side: int) -> Tensor:
     before = [max(-first, 0) for first in start]
     after = [max(first + side - length, 0) for first, length in zip(start, size, strict=True)]
     if any(before + after):
-        image = cast(Tensor, Pad([(0, 0), *zip(before, after, strict=True)], mode="edge")(image))
+        border = [pixels for pair in zip(before, after, strict=True) for pixels in pair]
+        image = BorderPad(border, mode="edge")(image)
     first = torch.tensor([a + b for a, b in zip(start, before, strict=True)])
-    return cast(Tensor, SpatialCrop(roi_start=first, roi_end=first + side)(image))
+    return SpatialCrop(roi_start=first, roi_end=first + side)(image)

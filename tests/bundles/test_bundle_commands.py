@@ -19,6 +19,8 @@ import torch
 from cases import CASES, Case
 from PIL import Image
 
+from monai_lsext.apps.predict import predict
+from monai_lsext.bundle.verify import verify_bundle
 from monai_lsext.data.image_file import case_name
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -164,14 +166,13 @@ def test_prediction_of_both_commands_is_the_same(
 ) -> None:
     image = next(phantoms.glob(case.images))
     run(bundle_command("inference.yaml", tiny=False, dataset_dir=image))
-    arguments = ["--bundle", case.name, "--input", str(image), "--output", str(tmp_path / "predict")]
-    run([sys.executable, "-m", "monai_lsext", "predict", *arguments])
+    assert predict(case.name, str(image), str(tmp_path / "predict")) == 0
     suffixes = {"output": case.suffix, "predict": case.predict_suffix or case.suffix}
     masks = [mask_of(tmp_path / name / f"{case_name(image)}_seg{suffix}") for name, suffix in suffixes.items()]
     assert np.array_equal(*masks)
     assert masks[0].max() > 0
 
 
-def test_verify_passes(case: Case, run: Run) -> None:
-    done = run([sys.executable, "-m", "monai_lsext", "verify", str(case.folder)], check=False)
-    assert done.returncode == 0, done.stdout
+def test_verify_passes(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [finding for finding in verify_bundle(case.folder) if not finding.ok] == []

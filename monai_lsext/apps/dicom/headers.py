@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 
-__all__ = ["Frame", "frames_of", "is_dicom", "is_image", "quiet", "read_header"]
+__all__ = ["Frame", "frames_of", "is_dicom", "is_image", "quiet", "read_header", "without_patient"]
 
 _TAGS = [
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "ImageType"),
@@ -75,6 +76,15 @@ def quiet() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+def without_patient(text: str, dataset: Dataset) -> str:
+    """A message without the values of the data set's patient module (group 0010), nor parts of a name."""
+    values = {str(element.value) for element in dataset.group_dataset(0x0010) if element.VR != "SQ"}
+    parts = {part for value in values for part in [value, *re.split(r"[\^=\s]", value)] if len(part) > 1}
+    for part in sorted(parts, key=len, reverse=True):
+        text = text.replace(part, "***")
+    return text
 
 
 def is_dicom(path: Path) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code as DicomCode
 
-from monai_lsext.apps.dicom.headers import quiet
+from monai_lsext.apps.dicom.headers import quiet, without_patient
 from monai_lsext.apps.dicom.repair import derived_uid
 from monai_lsext.apps.dicom.volume import DicomVolume
 from monai_lsext.registry import BundleInfo, Label
@@ -68,48 +68,65 @@ def segmentation_object(
     Returns:
         The object; None where nothing was found. The same input gives the same bytes: identifiers are derived from the
         images', the bundle and its weights, and dates are the images'.
+
+    Raises:
+        ValueError: when the images' headers do not allow it.
     """
     present = [label for label in info.labels if (label_map == label.value).any()]
     if not present:
         return None
-    sources = [_one_frame_each(source, volume) for source in volume.sources]
+    first = volume.sources[0]
+    try:
+        with quiet():
+            return _made(volume, label_map, present, info, producer, probability)
+    except Exception as error:  # a file's values may not fit the library in any way
+        sentence = without_patient(f"{type(error).__name__}: {error}", first)
+        raise ValueError(f"the DICOM SEG cannot be made: {sentence}") from error
+
+
+def _made(
+    volume: DicomVolume,
+    label_map: np.ndarray,
+    present: Sequence[Label],
+    info: BundleInfo,
+    producer: Producer,
+    probability: np.ndarray | None,
+) -> Dataset:
     if probability is None:
         planes = np.stack([label_map == label.value for label in present], axis=-1).astype(np.uint8)
     else:
         rows = [list(info.labels).index(label) for label in present]
         planes = np.moveaxis(probability[rows].astype(np.float32), 0, -1)
-    first = volume.sources[0]
+    first, numbers = volume.sources[0], [frame.number for frame in volume.frames]
     kind = "BINARY" if probability is None else "FRACTIONAL"
-    identity = [first.SeriesInstanceUID, *(frame.sop_instance_uid for frame in volume.frames), volume.frames[0].number]
+    identity = [first.SeriesInstanceUID, *(frame.sop_instance_uid for frame in volume.frames), *numbers]
     identity += [producer.bundle, producer.version, producer.weights_sha256, kind]
     date, time = series_date(first)
-    with quiet():
-        seg = highdicom().seg.Segmentation(
-            source_images=sources,
-            pixel_array=planes.transpose(2, 1, 0, 3),  # [D, H, W, segments]
-            segmentation_type=kind,
-            segment_descriptions=[_segment(number, label, producer) for number, label in enumerate(present, 1)],
-            series_instance_uid=derived_uid("SEG series", *identity),
-            series_number=_SERIES_NUMBER,
-            sop_instance_uid=derived_uid("SEG", *identity),
-            instance_number=1,
-            manufacturer="monai_lsext",
-            manufacturer_model_name=producer.bundle,
-            software_versions=producer.package_version,
-            device_serial_number=producer.weights_sha256[:16],
-            omit_empty_frames=False,  # readers would give back a smaller volume
-            content_label="SEGMENTATION",
-            content_description=f"{info.task or producer.bundle} by {producer.bundle}"[:64],
-            series_description=f"{producer.bundle} segmentation"[:64],
-            content_date=date,
-            content_time=time,
-            content_creator_name="",
-            specific_character_set="ISO_IR 192",  # holds whatever the images' own sets could
-        )
-        _settle(seg, date, time, identity)
-        numbers = [frame.number for frame in volume.frames]
-        if numbers[0] is not None:
-            _refer_to_frames(seg, numbers)
+    seg = highdicom().seg.Segmentation(
+        source_images=[_one_frame_each(source, volume) for source in volume.sources],
+        pixel_array=planes.transpose(2, 1, 0, 3),  # [D, H, W, segments]
+        segmentation_type=kind,
+        segment_descriptions=[_segment(number, label, producer) for number, label in enumerate(present, 1)],
+        series_instance_uid=derived_uid("SEG series", *identity),
+        series_number=_SERIES_NUMBER,
+        sop_instance_uid=derived_uid("SEG", *identity),
+        instance_number=1,
+        manufacturer="monai_lsext",
+        manufacturer_model_name=producer.bundle,
+        software_versions=producer.package_version,
+        device_serial_number=producer.weights_sha256[:16],
+        omit_empty_frames=False,  # readers would give back a smaller volume
+        content_label="SEGMENTATION",
+        content_description=f"{info.task or producer.bundle} by {producer.bundle}"[:64],
+        series_description=f"{producer.bundle} segmentation"[:64],
+        content_date=date,
+        content_time=time,
+        content_creator_name="",
+        specific_character_set="ISO_IR 192",  # holds whatever the images' own sets could
+    )
+    _settle(seg, date, time, identity)
+    if numbers[0] is not None:
+        _refer_to_frames(seg, numbers)
     return seg
 
 
@@ -179,15 +196,20 @@ def _one_frame_each(source: Dataset, volume: DicomVolume) -> Dataset:
 
 def _refer_to_frames(seg: Dataset, numbers: Sequence[int | None]) -> None:
     """References to frames of the cut source become references to frames of the file."""
-    for group in seg.PerFrameFunctionalGroupsSequence:
-        for derivation in group.get("DerivationImageSequence", []):
-            for image in derivation.SourceImageSequence:
-                image.ReferencedFrameNumber = numbers[int(image.ReferencedFrameNumber) - 1]
+    images = {
+        id(image): image  # frames of several segments share it
+        for group in seg.PerFrameFunctionalGroupsSequence
+        for derivation in group.get("DerivationImageSequence", [])
+        for image in derivation.SourceImageSequence
+    }
+    for image in images.values():
+        image.ReferencedFrameNumber = numbers[int(image.ReferencedFrameNumber) - 1]
 
 
 def _settle(dataset: Dataset, date: str, time: str, identity: Sequence[object]) -> None:
     """Replace what differs from run to run."""
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
+    dataset.ContributingEquipmentSequence[-1].ContributionDateTime = date + time  # the library's own entry
     organisation = derived_uid("dimensions", *identity)
     for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
         item.DimensionOrganizationUID = organisation
