@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint bench docs figures clean
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,8 +29,11 @@ lint: $(VENV)/ready
 bench: $(VENV)/ready
 	for name in racenet dp_snake edpcnn conv_lstm level_set rls; do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
 
-docs: demo
+docs: $(VENV)/ready
+	$(BIN)/mkdocs build
+
+figures: demo
 	$(BIN)/python docs/make_figures.py $(DEMO)
 
 clean:
-	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) site .pytest_cache .mypy_cache .ruff_cache

@@ -11,7 +11,7 @@ from monai_lsext import __version__
 __all__ = ["main"]
 
 EXIT_UNUSABLE = 2
-PREDICT_OPTIONS = ("roi", "device", "centre", "trust", "series", "seg", "fractional")
+PREDICT_OPTIONS = ("roi", "device", "centre", "trust", "series", "seg", "fractional", "sr", "rtstruct")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--series", metavar="UID", help="the only DICOM series to take (default: those that fit)")
     predict.add_argument("--seg", action="store_true", help="write a DICOM SEG too")
     predict.add_argument("--fractional", action="store_true", help="with --seg: probabilities instead of the mask")
+    predict.add_argument("--sr", action="store_true", help="with --seg: measurements as DICOM SR")
+    predict.add_argument("--rtstruct", action="store_true", help="write the contours as DICOM RT Structure Set")
     predict.add_argument("--trust", action="store_true", help="let the configs of a bundle from elsewhere run code")
     predict.set_defaults(run=_predict)
 

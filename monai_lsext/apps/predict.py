@@ -45,6 +45,8 @@ def predict(
     series: str | None = None,
     seg: bool = False,
     fractional: bool = False,
+    sr: bool = False,
+    rtstruct: bool = False,
 ) -> int:
     """Segment a file or folder of images or volumes; each case's files are written whole or not at all.
 
@@ -63,6 +65,8 @@ def predict(
         series: SeriesInstanceUID of the only DICOM series to take; default: those that fit the bundle.
         seg: whether to write ``<case>_seg.dcm`` too, default False.
         fractional: whether that holds probabilities instead of the mask, default False.
+        sr: whether to write the measurements as ``<case>_sr.dcm`` too, default False.
+        rtstruct: whether to write the contours as ``<case>_rtstruct.dcm``, default False.
 
     Returns:
         0 when every case worked, 3 when some were skipped.
@@ -74,16 +78,15 @@ def predict(
     if not trust:
         check_trust(root)
     _check_device(device)
-    if fractional and not seg:
-        raise ValueError("`--fractional` is a kind of SEG: add --seg")
-    dicom = dicom_input(input_path, bundle_info(root.name, {}), series, wanted=seg)
+    objects = {"seg": seg, "fractional": fractional, "sr": sr, "rtstruct": rtstruct}
+    dicom = dicom_input(input_path, bundle_info(root.name, {}), series, wanted=any(objects.values()))
     cases = image_datalist(input_path) if dicom is None else dicom.datalist
     _check_case_names(cases)
     run = RunReport()
     output = run.open_folder(output_dir)
     runner = BundleRunner(root, device=device, roi=roi, centre=centre)
     info = bundle_info(runner.name, _channel_def(runner))
-    writer = DicomWriter(runner, info, fractional) if seg else None
+    writer = None if dicom is None else DicomWriter(runner, info, **objects)
     if dicom is not None:
         print("\n".join(dicom.lines))
     reports = []
@@ -102,8 +105,9 @@ def predict(
         run.done.append({"case": item["case"], "seconds": seconds, "warnings": report["warnings"]})
         reports.append(report)
     if EJECTION_FRACTION in info.measurements:
-        _write_ejection_fractions(reports, info, output, cases)
-    run.write(output, bundle=runner.name, version=runner.metadata.get("version"))
+        _write_ejection_fractions(reports, info, output, cases, writer)
+    more = {} if dicom is None else {"series": dicom.lines}
+    run.write(output, bundle=runner.name, version=runner.metadata.get("version"), **more)
     return run.exit_status
 
 
@@ -157,11 +161,19 @@ def _mask_files(case: str, image: CaseImage, segmentation: Segmentation, info: B
 
 
 def _write_ejection_fractions(
-    reports: list[dict[str, Any]], info: BundleInfo, output: Path, cases: list[dict[str, str]]
+    reports: list[dict[str, Any]],
+    info: BundleInfo,
+    output: Path,
+    cases: list[dict[str, str]],
+    writer: DicomWriter | None = None,
 ) -> None:
+    modalities = {report["case"]: report["dicom"]["modality"] for report in reports if "dicom" in report}
     for patient, content in ejection_fractions(reports, info, Path(cases[0]["image"]).parent).items():
         content["bundle"] = reports[0]["bundle"]
-        _write(output, {f"{patient}_{EJECTION_FRACTION}.json": report_json(content)}, cases)
+        files = {}
+        if writer is not None:
+            files = writer.fraction_files(patient, content, modalities[content["end_diastole"]["case"]], output)
+        _write(output, {**files, f"{patient}_{EJECTION_FRACTION}.json": report_json(content)}, cases)
         fraction = content["ejection_fraction_percent"]
         print(f"{patient}: ejection fraction {'not defined' if fraction is None else f'{fraction:.1f} %'}")
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import find_contours, points_in_poly
 
-__all__ = ["object_rings", "object_scores", "objects_geojson", "signed_area"]
+__all__ = ["object_rings", "object_scores", "objects_geojson", "ring_polygons", "signed_area"]
 
 
 def object_rings(objects: np.ndarray) -> dict[int, list[np.ndarray]]:
@@ -93,13 +93,19 @@ def objects_geojson(
     return (json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":")) + "\n").encode()
 
 
-def _geometry(rings: list[np.ndarray]) -> dict[str, Any]:
+def ring_polygons(rings: list[np.ndarray]) -> list[list[np.ndarray]]:
+    """An object's rings as polygons: each an outer ring, then those of its holes."""
     outer = sorted((ring for ring in rings if signed_area(ring) > 0), key=signed_area)
-    polygons = [[ring.tolist()] for ring in outer]
+    polygons = [[ring] for ring in outer]
     for hole in (ring for ring in rings if signed_area(ring) < 0):
         # an object in pieces may have one inside the hole of another: the smallest around a hole is its own
         owner = next(i for i, ring in enumerate(outer) if points_in_poly(hole[:1], ring)[0])
-        polygons[owner].append(hole.tolist())
+        polygons[owner].append(hole)
+    return polygons
+
+
+def _geometry(rings: list[np.ndarray]) -> dict[str, Any]:
+    polygons = [[ring.tolist() for ring in polygon] for polygon in ring_polygons(rings)]
     if len(polygons) == 1:
         return {"type": "Polygon", "coordinates": polygons[0]}
     return {"type": "MultiPolygon", "coordinates": polygons}

@@ -76,7 +76,8 @@ class TrainingCheckpoint:
         """Restore the stored training if there is an unfinished one."""
         if not engine.has_event_handler(self.save, Events.EPOCH_COMPLETED):
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
-        if not self.path.is_file():
+        # a trainer that goes on in the same process, as in federated rounds, has newer weights than the file
+        if not self.path.is_file() or engine.state.iteration > 0:
             return
         try:
             stored = torch.load(self.path, map_location="cpu", weights_only=True)

@@ -139,7 +139,7 @@ def dicom_input(path: str, info: BundleInfo, series_uid: str | None = None, want
             return None
     elif not source.is_file() or not is_dicom(source):
         if wanted:
-            raise ValueError("`--seg` and `--series` need a DICOM file or folder as input")
+            raise ValueError("DICOM options such as `--seg` and `--series` need a DICOM file or folder as input")
         return None
     found = scan(source)
     if not found.series and not wanted and set(found.passed_over) <= {"other files", "symbolic links"}:
@@ -157,9 +157,12 @@ def _why_not(series: Series, info: BundleInfo, series_uid: str | None) -> str | 
 
 def _cases(series: Series) -> list[DicomCase]:
     try:
-        phases, warnings = split_phases(series.frames)
+        phases, warnings = split_phases(series.slices)
     except ValueError as error:
         return [DicomCase(series.name, series, fault=str(error))]
+    left_out = len(series.frames) - len(series.slices)
+    if left_out:
+        warnings.append(f"localisers or screen captures among the images were left out: {left_out}")
     if len(phases) == 1:
         return [DicomCase(series.name, series, phases[0], warnings=warnings)]
     return [

@@ -14,19 +14,17 @@ def why_not(series: Series, rule: SeriesRule) -> str | None:
     """Why a rule passes a series over, in words; None when the series fits.
 
     Args:
-        series: all its frames, also those of several phases.
+        series: with all its phases.
         rule: of the bundle.
     """
     if rule.modality and series.modality != rule.modality:
         return f"modality {series.modality or 'not stated'}, expected {rule.modality}"
-    if series.localiser:
-        return "a localiser"
-    if series.capture:
-        return "a secondary capture"
-    places = {frame.position_mm for frame in series.frames}
+    if series.kind is not None:
+        return f"a {series.kind}"
+    places = {frame.position_mm for frame in series.slices}
     if len(places) < rule.min_slices:
         return f"{len(places)} slices, expected at least {rule.min_slices}"
-    orientations = [frame.orientation for frame in series.frames if frame.orientation is not None]
+    orientations = [frame.orientation for frame in series.slices if frame.orientation is not None]
     if rule.plane is not None and orientations:
         expected, max_degrees = PLANES[rule.plane]
         row, column = np.array(orientations[0]).reshape(2, 3)

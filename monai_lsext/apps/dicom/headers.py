@@ -27,6 +27,7 @@ _PREAMBLE = 128
 # A file without the preamble starts with the first element of its meta information, or one of these of group 8.
 _FIRST_TAGS = (b"\2\0\0\0", b"\x08\0\0\0", b"\x08\0\1\0", b"\x08\0\5\0", b"\x08\0\x08\0", b"\x08\0\x16\0")
 _NO_IMAGES = ("SEG", "RTDOSE")
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Frame:
         spacing_mm: distance of rows, then of columns.
         thickness_mm: distance of slices where stated, otherwise a slice's thickness.
         trigger_ms: time after the R wave, or the temporal position of a frame.
+        instance: its number.
+        kind: "localiser" (a survey image) or "secondary capture" (a picture of a screen); None for a slice.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class Frame:
     thickness_mm: float | None
     trigger_ms: float | None
     instance: int
+    kind: str | None = None
 
     @property
     def label(self) -> str:
@@ -152,7 +156,15 @@ def _frame(path: Path, header: Dataset, number: int | None, places: Sequence[Dat
         thickness_mm=thickness,
         trigger_ms=trigger,
         instance=int(_number(header.get("InstanceNumber")) or 0) if number is None else number,
+        kind=_kind(header),
     )
+
+
+def _kind(header: Dataset) -> str | None:
+    types = header.get("ImageType") or []
+    if "LOCALIZER" in ([types] if isinstance(types, str) else list(types)):
+        return "localiser"
+    return "secondary capture" if str(header.SOPClassUID).startswith(_SECONDARY_CAPTURE) else None
 
 
 def _find(places: Sequence[Dataset], group: str, keyword: str) -> Any:

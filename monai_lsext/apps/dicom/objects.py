@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 from torch import Tensor
 
 import monai_lsext
 from monai_lsext.apps.bundle_runner import BundleRunner
+from monai_lsext.apps.dicom.headers import quiet
+from monai_lsext.apps.dicom.rtstruct import structure_set
 from monai_lsext.apps.dicom.seg import Producer, dicom_bytes, highdicom, segmentation_object
+from monai_lsext.apps.dicom.sr import Finding, measurement_report
 from monai_lsext.apps.dicom.volume import DicomVolume
 from monai_lsext.registry import BundleInfo
 
@@ -17,25 +22,40 @@ __all__ = ["DicomWriter"]
 
 
 class DicomWriter:
-    """Writes what a bundle found in a volume as DICOM SEG.
+    """Writes what a bundle found in a volume as DICOM SEG, SR and RT Structure Set.
 
     Args:
         runner: the bundle.
-        info: names and codes of its labels.
-        fractional: whether probabilities are written instead of the mask.
+        info: names and codes of its labels and regions.
+        seg: whether SEGs are written.
+        fractional: whether the SEG holds probabilities instead of the mask.
+        sr: whether SRs are written too.
+        rtstruct: whether RT Structure Sets are written.
 
     Raises:
-        ValueError: without highdicom, or when probabilities are wanted of a bundle that gives none.
+        ValueError: for a SEG without highdicom, for options of the SEG without it, or when probabilities are wanted of
+            a bundle that gives none.
     """
 
-    def __init__(self, runner: BundleRunner, info: BundleInfo, fractional: bool = False) -> None:
-        highdicom()  # before the first case is worked on
+    def __init__(
+        self,
+        runner: BundleRunner,
+        info: BundleInfo,
+        seg: bool = False,
+        fractional: bool = False,
+        sr: bool = False,
+        rtstruct: bool = False,
+    ) -> None:
+        if seg:
+            highdicom()  # before the first case is worked on
+        elif fractional or sr:
+            raise ValueError("`--fractional` and `--sr` are about the SEG: add --seg")
         if fractional and not runner.gives_probability:
             raise ValueError(
                 f"`--fractional` needs a bundle that makes its mask of a probability by AsDiscreted, got {info.name}"
             )
         self.info = info
-        self.fractional = fractional
+        self.seg, self.fractional, self.sr, self.rtstruct = seg, fractional, sr, rtstruct
         self.producer = Producer(
             runner.name, str(runner.metadata.get("version", "")), runner.weights_sha256, monai_lsext.__version__
         )
@@ -53,17 +73,66 @@ class DicomWriter:
         Args:
             label_map: integers [W, H, D], or [W, H] of a single slice.
             probability: as the bundle gave it.
-            report: gets a note where nothing was found and no object is written.
+            report: gets a note where nothing was found.
         """
-        shape = volume.values.shape
+        label_map = label_map.reshape(volume.values.shape)
+        files = self._seg_files(case, volume, label_map, probability) if self.seg else {}
+        if self.rtstruct:
+            contours = structure_set(volume, label_map, self.info, self.producer)
+            if contours is not None:
+                files[f"{case}_rtstruct.dcm"] = dicom_bytes(contours)
+        if not files and (self.seg or self.rtstruct):
+            report["notes"].append("nothing was found: no DICOM object was written")
+        return files
+
+    def _seg_files(
+        self, case: str, volume: DicomVolume, label_map: np.ndarray, probability: Tensor | None
+    ) -> dict[str, bytes]:
         values = None
         if self.fractional:
-            values = label_probability(probability, len(self.info.labels)).reshape(-1, *shape)
-        seg = segmentation_object(volume, label_map.reshape(shape), self.info, self.producer, values)
+            values = label_probability(probability, len(self.info.labels)).reshape(-1, *label_map.shape)
+        seg = segmentation_object(volume, label_map, self.info, self.producer, values)
         if seg is None:
-            report["notes"].append("nothing was found: no DICOM SEG was written")
             return {}
-        return {f"{case}_seg.dcm": dicom_bytes(seg)}
+        files = {f"{case}_seg.dcm": dicom_bytes(seg)}
+        if self.sr:
+            voxel_ml = abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000
+            counts = {label: int((label_map == label.value).sum()) for label in self.info.labels}
+            findings = [
+                Finding(seg, label, round(count * voxel_ml, 4), label.name) for label, count in counts.items() if count
+            ]
+            sr = measurement_report(findings, str(volume.sources[0].get("Modality", "")), self.producer)
+            files[f"{case}_sr.dcm"] = dicom_bytes(sr)
+        return files
+
+    def fraction_files(self, series: str, content: dict[str, Any], modality: str, output: Path) -> dict[str, bytes]:
+        """Name -> content of the SR of an ejection fraction; none where it is not defined.
+
+        Args:
+            series: name of the cine's series.
+            content: see :func:`monai_lsext.apps.ejection_fraction.ejection_fractions`; gets a note where the SR cannot
+                be made.
+            modality: of the images.
+            output: folder with the SEGs of both phases.
+        """
+        fraction, cavity = content["ejection_fraction_percent"], self.info.regions[-1].values
+        labels = [label for label in self.info.labels if (label.value,) == cavity]
+        phases = {phase: output / f"{content[phase]['case']}_seg.dcm" for phase in ("end_diastole", "end_systole")}
+        # without a SEG nothing was found in that phase
+        if not self.sr or fraction is None or not labels or not all(path.is_file() for path in phases.values()):
+            return {}
+        findings = []
+        for phase, path in phases.items():
+            with quiet():
+                seg = pydicom.dcmread(path, stop_before_pixels=True)
+            title = f"{labels[0].name}, {phase.replace('_', ' ')}"
+            findings.append(Finding(seg, labels[0], content[phase]["volume_ml"], title))
+        try:
+            sr = measurement_report(findings, modality, self.producer, fraction)
+        except ValueError as error:
+            content["notes"].append(str(error))
+            return {}
+        return {f"{series}_ejection_fraction_sr.dcm": dicom_bytes(sr)}
 
 
 def label_probability(probability: Tensor | None, num_labels: int) -> np.ndarray:

@@ -24,8 +24,8 @@ def read_images(frames: Sequence[Frame]) -> tuple[np.ndarray, list[Dataset], lis
         frames: of one series, all of one size.
 
     Returns:
-        Values [W, H, D] after rescaling by slope and intercept, MONOCHROME1 inverted within the stored bits; the data
-        sets without pixels, one for each file in order; warnings.
+        Values [W, H, D] after rescaling by slope and intercept, MONOCHROME1 inverted within the stored bits: int16 or
+        int32 where they are whole numbers, otherwise float32; the data sets without pixels, one for each file in order; warnings.
 
     Raises:
         ValueError: naming the instance whose pixels are coloured, truncated, damaged or compressed in a way for which
@@ -43,9 +43,10 @@ def read_images(frames: Sequence[Frame]) -> tuple[np.ndarray, list[Dataset], lis
                     delattr(dataset, keyword)
             sources.append(dataset)
         image = stored if frame.number is None else stored[frame.number - 1]
-        slices.append(_rescaled(image, sources[-1], frame).T)
+        slices.append(_compact(_rescaled(image, sources[-1], frame)).T)
     warnings = ["MONOCHROME1: the grey values were inverted"] if inverted else []
-    return np.stack(slices, axis=-1).astype(np.float64), sources, warnings
+    values = np.stack(slices, axis=-1)
+    return values if values.dtype.kind == "i" else values.astype(np.float32), sources, warnings
 
 
 def _read(frame: Frame) -> Dataset:
@@ -96,3 +97,12 @@ def _rescaled(image: np.ndarray, dataset: Dataset, frame: Frame) -> np.ndarray:
             for item in group.get("PixelValueTransformationSequence", []):
                 return image * float(item.RescaleSlope) + float(item.RescaleIntercept)
         return np.asarray(apply_modality_lut(image, dataset))
+
+
+def _compact(values: np.ndarray) -> np.ndarray:
+    """Whole numbers as integers, which a file holds without loss."""
+    if values.size and np.isfinite(values).all() and (values == values.round()).all():
+        for dtype in (np.int16, np.int32):
+            if np.iinfo(dtype).min <= values.min() and values.max() <= np.iinfo(dtype).max:
+                return values.astype(dtype)
+    return values.astype(np.float32)

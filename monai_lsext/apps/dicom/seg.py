@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code as DicomCode
 
 from monai_lsext.apps.dicom.headers import quiet, without_patient
@@ -18,11 +19,8 @@ from monai_lsext.apps.dicom.repair import derived_uid
 from monai_lsext.apps.dicom.volume import DicomVolume
 from monai_lsext.registry import BundleInfo, Label
 
-__all__ = ["Producer", "dicom_bytes", "highdicom", "segmentation_object", "series_date"]
+__all__ = ["Producer", "dicom_bytes", "highdicom", "segment_code", "segmentation_object", "series_date"]
 
-_ANATOMY = DicomCode("123037004", "SCT", "Anatomical Structure")
-_TISSUE = DicomCode("85756007", "SCT", "Tissue")
-_ARTIFICIAL_INTELLIGENCE = DicomCode("123109", "DCM", "Artificial Intelligence")
 _NO_DATE, _NO_TIME = "19000101", "000000"
 _SERIES_NUMBER = 9000  # beyond those of scanners
 
@@ -98,6 +96,8 @@ def _made(
         rows = [list(info.labels).index(label) for label in present]
         planes = np.moveaxis(probability[rows].astype(np.float32), 0, -1)
     first, numbers = volume.sources[0], [frame.number for frame in volume.frames]
+    if len(volume.sources) > 1 and set(numbers) != {None}:
+        raise ValueError("its slices lie in several multi-frame files")
     kind = "BINARY" if probability is None else "FRACTIONAL"
     identity = [first.SeriesInstanceUID, *(frame.sop_instance_uid for frame in volume.frames), *numbers]
     identity += [producer.bundle, producer.version, producer.weights_sha256, kind]
@@ -147,15 +147,17 @@ def dicom_bytes(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
+def segment_code(label: Label) -> DicomCode:
+    """The label's code, or that of tissue where no code of the structure is known: its name then tells what it is."""
+    if label.code is None:
+        return codes.SCT.Tissue
+    return DicomCode(label.code.value, label.code.scheme, label.code.meaning)
+
+
 def _segment(number: int, label: Label, producer: Producer) -> Any:
-    if label.code is not None:
-        category = _ANATOMY
-        kind = DicomCode(label.code.value, label.code.scheme, label.code.meaning)
-    else:  # no code of the structure is known: the label's name tells what it is
-        category = kind = _TISSUE
     algorithm = highdicom().AlgorithmIdentificationSequence(
         name=producer.bundle,
-        family=_ARTIFICIAL_INTELLIGENCE,
+        family=codes.cid7162.ArtificialIntelligence,
         version=producer.version,
         source="monai_lsext",
         parameters={"weights_sha256": producer.weights_sha256},
@@ -163,8 +165,8 @@ def _segment(number: int, label: Label, producer: Producer) -> Any:
     return highdicom().seg.SegmentDescription(
         segment_number=number,
         segment_label=label.name[:64],
-        segmented_property_category=category,
-        segmented_property_type=kind,
+        segmented_property_category=codes.SCT.Tissue if label.code is None else codes.SCT.AnatomicalStructure,
+        segmented_property_type=segment_code(label),
         algorithm_type="AUTOMATIC",
         algorithm_identification=algorithm,
         display_color=highdicom().color.CIELabColor.from_rgb(*label.colour),

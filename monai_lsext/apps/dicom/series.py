@@ -16,8 +16,6 @@ from monai_lsext.apps.dicom.headers import Frame, frames_of, is_dicom, is_image,
 
 __all__ = ["Scan", "Series", "scan"]
 
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-
 
 @dataclass
 class Series:
@@ -26,22 +24,28 @@ class Series:
     Args:
         study_uid, series_uid: identifiers as the files state them.
         modality: such as CT or MR.
-        localiser: whether it is a survey image, by which scans are planned.
-        capture: whether it is a picture of a screen.
-        frames: its slices in the order of the files' names.
+        frames: its images in the order of the files' names.
     """
 
     study_uid: str
     series_uid: str
     modality: str
-    localiser: bool = False
-    capture: bool = False
     frames: list[Frame] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """``series-`` and the last 12 characters of its identifier, fit for a file name."""
         return f"series-{re.sub(r'[^0-9A-Za-z.-]', '_', self.series_uid)[-12:]}"
+
+    @property
+    def kind(self) -> str | None:
+        """Kind of its images, None where there are slices among them."""
+        return None if any(frame.kind is None for frame in self.frames) else self.frames[0].kind
+
+    @property
+    def slices(self) -> list[Frame]:
+        """Its images without localisers and screen captures; all where it holds nothing else."""
+        return [frame for frame in self.frames if frame.kind is None] or self.frames
 
     @property
     def description(self) -> str:
@@ -115,9 +119,6 @@ def _add(file: Path, series: dict[tuple[str, str], Series]) -> str | None:
         if not all(keys) or not header.get("SOPInstanceUID"):
             return "images without the identifiers of their study, series and instance"
         found = series.get(keys) or Series(*keys, str(header.get("Modality", "")))
-        types = header.get("ImageType") or []
-        found.localiser |= "LOCALIZER" in ([types] if isinstance(types, str) else list(types))
-        found.capture |= str(header.SOPClassUID).startswith(_SECONDARY_CAPTURE)
     try:
         found.frames += frames_of(header, file)
     except ValueError:

@@ -71,7 +71,7 @@ def read_volume(frames: Sequence[Frame]) -> DicomVolume:
     if len({frame.orientation for frame in frames}) > 1:
         warnings.append("the images' orientations differ in the last digits: their mean was used")
     values, sources, more = read_images(frames)
-    return DicomVolume(_compact(values), affine, list(frames), sources, [*warnings, *more])
+    return DicomVolume(values, affine, list(frames), sources, [*warnings, *more])
 
 
 def _grid(frames: Sequence[Frame], directions: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -117,12 +117,3 @@ def _check_steps(along: np.ndarray) -> None:
         where = " and ".join(f"{along[k]:.2f} and {along[k + 1]:.2f} mm" for k in holes[:3])
         missing = "a slice is missing" if number == 1 else f"{number} slices are missing"
         raise ValueError(f"{missing} between {where} along the normal (steps of {usual:.2f} mm)")
-
-
-def _compact(values: np.ndarray) -> np.ndarray:
-    """Whole numbers as integers, which a file holds without loss."""
-    if np.isfinite(values).all() and (values == values.round()).all():
-        for dtype in (np.int16, np.int32):
-            if np.iinfo(dtype).min <= values.min() and values.max() <= np.iinfo(dtype).max:
-                return values.astype(dtype)
-    return values.astype(np.float32)

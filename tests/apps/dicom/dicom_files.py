@@ -98,7 +98,8 @@ def enhanced(volume: np.ndarray, order: Sequence[int], phases: int = 1, **elemen
     """
     frames = [(k, phase) for phase in range(phases) for k in order]
     pixels = np.stack([volume[..., k].T + 1000 * phase for k, phase in frames]).astype(np.uint16)
-    dataset = slice_dataset(pixels[0], SOPClassUID=ENHANCED_MR, SOPInstanceUID=f"{SERIES_UID}.1", **elements)
+    defaults = {"SOPClassUID": ENHANCED_MR, "SOPInstanceUID": f"{SERIES_UID}.1"}
+    dataset = slice_dataset(pixels[0], **{**defaults, **elements})
     for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
         delattr(dataset, keyword)
     dataset.NumberOfFrames = len(frames)

@@ -142,6 +142,11 @@ def test_bad_series_do_not_stop_the_others(tmp_path: Path, bundle: Path, capsys:
     assert reasons["series-1.2.3.222"] == "image ...456789012.11: its pixels are truncated or damaged"
     assert not list((tmp_path / "out").glob("series-1.2.3*"))
     assert "skipped series-1.2.3.111: a slice is missing" in capsys.readouterr().err
+    assert report["series"] == [
+        "series-1.2.3.111: MR, 4 images of 20 x 18, 1.2.3.111: taken",
+        "series-1.2.3.222: MR, 5 images of 20 x 18, 1.2.3.222: taken",
+        f"{NAME}: MR, 5 images of 20 x 18, {SERIES_UID}: taken",
+    ]
 
 
 def test_repairs_are_warnings_of_the_report(tmp_path: Path, bundle: Path) -> None:
@@ -164,7 +169,7 @@ def test_nothing_found_is_an_empty_mask_and_no_seg(tmp_path: Path, bundle: Path)
     assert not np.asanyarray(nib.nifti1.load(tmp_path / "out" / f"{NAME}_seg.nii.gz").dataobj).any()
     report = content(tmp_path / "out", f"{NAME}_report")
     assert report["warnings"] == ["no cavity was found"]
-    assert report["notes"] == ["nothing was found: no DICOM SEG was written"]
+    assert report["notes"] == ["nothing was found: no DICOM object was written"]
 
 
 def test_probabilities_in_the_seg(tmp_path: Path, bundle: Path) -> None:
@@ -181,10 +186,10 @@ def test_probabilities_in_the_seg(tmp_path: Path, bundle: Path) -> None:
 def test_options_that_do_not_go_together(tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write(tmp_path / "in", slices(grey()))
     assert run(bundle, source, tmp_path / "out", "--fractional") == 2
-    assert "`--fractional` is a kind of SEG: add --seg" in capsys.readouterr().err
+    assert "`--fractional` and `--sr` are about the SEG: add --seg" in capsys.readouterr().err
     nib.save(nib.nifti1.Nifti1Image(grey(), np.eye(4)), tmp_path / "heart.nii.gz")
     assert run(bundle, tmp_path / "heart.nii.gz", tmp_path / "out", "--seg") == 2
-    assert "`--seg` and `--series` need a DICOM file or folder as input" in capsys.readouterr().err
+    assert "need a DICOM file or folder as input" in capsys.readouterr().err
     config = bundle / "configs/inference.yaml"
     config.write_text(
         config.read_text().replace("_target_: AsDiscreted", "_target_: AsDiscreted\n    _disabled_: true")

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 from dicom_readers import read_by_dcmqi
 from stub_bundle import write_one_label_bundle
 
 from monai_lsext.__main__ import main
 from monai_lsext.apps.dicom.cases import DicomInput
+from monai_lsext.apps.dicom.rtstruct import contours_mm
 from monai_lsext.apps.dicom.series import scan
 from monai_lsext.registry import bundle_info
 
@@ -89,6 +91,33 @@ def test_voxels_and_grid_are_those_of_the_nifti_file(name: str) -> None:
     given = nib.nifti1.load(DATA / "ibsi_sts" / "nifti" / "STS_002" / f"{name}_image.nii.gz")
     np.testing.assert_array_equal(volume.values, np.asanyarray(given.dataobj))
     np.testing.assert_allclose(volume.affine, given.affine, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["CT", "MR_T1"])
+def test_contours_of_the_mask_lie_on_the_drawn_ones(name: str) -> None:
+    """The radiologist's polygons, of which the data set's mask was made."""
+    mask = nib.nifti1.load(DATA / "ibsi_sts" / "nifti" / "STS_002" / f"{name}_mask.nii.gz")
+    (path,) = (DATA / "ibsi_sts" / "dicom" / "STS_002" / name / "mask").iterdir()
+    drawn = [
+        np.array(contour.ContourData, dtype=float).reshape(-1, 3)
+        for contour in pydicom.dcmread(path).ROIContourSequence[0].ContourSequence
+    ]
+    distances_px = []
+    for _, points in contours_mm(np.asanyarray(mask.dataobj) > 0, mask.affine):
+        lines = [polygon for polygon in drawn if abs(polygon[0, 2] - points[0, 2]) < 0.5]
+        assert lines
+        distances_px.append(np.min([to_polygon(points, line) for line in lines], axis=0) / 0.976562)
+    distances = np.concatenate(distances_px)
+    assert distances.mean() <= 0.5
+    assert np.percentile(distances, 95) <= 1
+
+
+def to_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Distance of points [n, 3] to a closed line [m, 3]."""
+    start, along = polygon, np.roll(polygon, -1, axis=0) - polygon
+    length = np.maximum((along**2).sum(1), 1e-12)
+    share = (((points[:, None] - start) * along).sum(-1) / length).clip(0, 1)
+    return np.linalg.norm(points[:, None] - start - share[..., None] * along, axis=-1).min(1)
 
 
 @pytest.mark.parametrize(("folder", "number"), [("ibsi_sts/dicom", 2), ("ct_dcmqi", 1)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import PATIENT, SERIES_UID, UID_ROOT, enhanced, numbers, slices, write
+from dicom_files import PATIENT, SERIES_UID, UID_ROOT, enhanced, numbers, position, slices, write
 from dicom_readers import read_by_dcmqi
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -58,7 +58,7 @@ def test_segments_say_what_they_are_and_who_made_them(tmp_path: Path) -> None:
     assert (cavity.SegmentNumber, cavity.SegmentLabel, wall.SegmentLabel) == (1, "left ventricle", "wall")
     kind, category = cavity.SegmentedPropertyTypeCodeSequence[0], cavity.SegmentedPropertyCategoryCodeSequence[0]
     assert (kind.CodeValue, kind.CodingSchemeDesignator, kind.CodeMeaning) == ("87878005", "SCT", "Left ventricle")
-    assert (category.CodeValue, category.CodeMeaning) == ("123037004", "Anatomical Structure")
+    assert (category.CodeValue, category.CodeMeaning) == ("91723000", "Anatomical Structure")
     assert wall.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Tissue"  # no code of the structure is known
     algorithm = cavity.SegmentationAlgorithmIdentificationSequence[0]
     assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("heart", "0.3.1")
@@ -141,6 +141,20 @@ def test_phases_are_objects_of_their_own(tmp_path: Path) -> None:
     write(tmp_path / "in", [enhanced(numbers(SIZE), range(5), phases=2)])
     first, second = (seg_of(read(tmp_path / "in", case)) for case in (0, 1))
     assert first.SOPInstanceUID != second.SOPInstanceUID
+
+
+def test_what_the_library_refuses_is_a_sentence_without_the_patient(tmp_path: Path) -> None:
+    two = [enhanced(numbers(SIZE)[..., k : k + 2], range(2), SOPInstanceUID=f"{SERIES_UID}.{k}") for k in (0, 2)]
+    for group, k in zip(two[1].PerFrameFunctionalGroupsSequence, (2, 3), strict=True):
+        group.PlanePositionSequence[0].ImagePositionPatient = position(k)
+    volume = read(write(tmp_path / "two", two))
+    np.testing.assert_array_equal(volume.values, 2 * numbers(SIZE)[..., :4].astype(int) - 10)
+    sentence = "the DICOM SEG cannot be made: ValueError: its slices lie in several multi-frame files"
+    with pytest.raises(ValueError, match=sentence):
+        seg_of(volume, labels()[..., :4])
+    volume = read(write(tmp_path / "in", slices(numbers(SIZE), SOPClassUID="1.2.3.4")))
+    with pytest.raises(ValueError, match=r"the DICOM SEG cannot be made: KeyError: '1\.2\.3\.4'"):
+        seg_of(volume)
 
 
 def test_probabilities(tmp_path: Path) -> None:

@@ -103,6 +103,20 @@ def test_a_bundle_takes_what_fits(tmp_path: Path, elements: dict, bundle: str, r
     assert found is None if reason is None else str(found).startswith(reason)
 
 
+def test_a_scout_among_the_slices_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, slices(numbers()))
+    scout = {
+        "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"],
+        "ImageOrientationPatient": AXIAL,
+        "Rows": 9,
+        "Columns": 2,
+    }
+    write(tmp_path, [slice_dataset(numbers()[..., 0], 9, **scout)], prefix="scout")
+    (case,) = DicomInput(scan(tmp_path), ANY).cases.values()
+    assert len(case.frames) == 5
+    assert case.warnings == ["localisers or screen captures among the images were left out: 1"]
+
+
 def test_every_rule_is_of_a_known_plane_and_photographs_have_none() -> None:
     for info in BUNDLES.values():
         assert (info.series is None) == (info.modality not in ("CT", "MR"))
