@@ -74,11 +74,11 @@ def predict(
     Raises:
         ValueError: for an argument that leaves nothing to do (exit status 2 of the command).
     """
+    objects = {"seg": seg, "fractional": fractional, "sr": sr, "rtstruct": rtstruct}
     root = find_bundle(bundle)
     if not trust:
         check_trust(root)
     _check_device(device)
-    objects = {"seg": seg, "fractional": fractional, "sr": sr, "rtstruct": rtstruct}
     dicom = dicom_input(input_path, bundle_info(root.name, {}), series, wanted=any(objects.values()))
     cases = image_datalist(input_path) if dicom is None else dicom.datalist
     _check_case_names(cases)
@@ -89,6 +89,24 @@ def predict(
     writer = None if dicom is None else DicomWriter(runner, info, **objects)
     if dicom is not None:
         print("\n".join(dicom.lines))
+    reports = _predict_cases(runner, info, cases, output, run, dicom, writer)
+    if EJECTION_FRACTION in info.measurements:
+        _write_ejection_fractions(reports, info, output, cases, writer)
+    listed = {} if dicom is None else {"series": dicom.lines}
+    run.write(output, bundle=runner.name, version=runner.metadata.get("version"), **listed)
+    return run.exit_status
+
+
+def _predict_cases(
+    runner: BundleRunner,
+    info: BundleInfo,
+    cases: list[dict[str, str]],
+    output: Path,
+    run: RunReport,
+    dicom: DicomInput | None,
+    writer: DicomWriter | None,
+) -> list[dict[str, Any]]:
+    """Work on every case, write its files and record it in the run's report; reports of those that worked."""
     reports = []
     for item in tqdm(cases, desc="predict", unit="image"):
         start = time.perf_counter()
@@ -104,11 +122,7 @@ def predict(
         seconds = round(time.perf_counter() - start, 3)
         run.done.append({"case": item["case"], "seconds": seconds, "warnings": report["warnings"]})
         reports.append(report)
-    if EJECTION_FRACTION in info.measurements:
-        _write_ejection_fractions(reports, info, output, cases, writer)
-    more = {} if dicom is None else {"series": dicom.lines}
-    run.write(output, bundle=runner.name, version=runner.metadata.get("version"), **more)
-    return run.exit_status
+    return reports
 
 
 def _opened(

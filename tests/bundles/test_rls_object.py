@@ -66,7 +66,7 @@ def test_f_measure_on_phantoms_of_the_shipped_weights(network: RLS, phantoms: tu
     """They were trained on nuclei alone."""
     scores = f_measure(network, *phantoms)
     assert len(scores) == 24
-    assert scores.mean() >= 0.93
+    assert scores.mean() >= 0.90
     untrained = f_measure(RLS(form="conv").eval(), *phantoms)
     assert scores.mean() > untrained.mean() + 0.02
 
@@ -163,4 +163,4 @@ def test_f_measure_on_real_nuclei(tmp_path: Path, run: Run) -> None:
     run(bundle_run(BUNDLE, "train.yaml", "evaluate.yaml", **options))
     scores = measured(tmp_path, "f_measure")
     assert len(scores) == 72
-    assert np.mean(scores) >= 0.85
+    assert np.mean(scores) >= 0.91

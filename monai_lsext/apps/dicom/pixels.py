@@ -25,7 +25,8 @@ def read_images(frames: Sequence[Frame]) -> tuple[np.ndarray, list[Dataset], lis
 
     Returns:
         Values [W, H, D] after rescaling by slope and intercept, MONOCHROME1 inverted within the stored bits: int16 or
-        int32 where they are whole numbers, otherwise float32; the data sets without pixels, one for each file in order; warnings.
+        int32 where they are whole numbers, otherwise float32; the data sets without pixels, one for each file in order;
+        warnings.
 
     Raises:
         ValueError: naming the instance whose pixels are coloured, truncated, damaged or compressed in a way for which

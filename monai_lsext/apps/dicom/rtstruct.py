@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.tag import Tag
+from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from monai_lsext.apps.dicom.headers import quiet
 from monai_lsext.apps.dicom.repair import derived_uid
@@ -20,6 +22,7 @@ __all__ = ["contours_mm", "structure_set", "without_holes"]
 _RTSTRUCT = UID("1.2.840.10008.5.1.4.1.1.481.3")
 _STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
 _SERIES_NUMBER = 9002
+_CONTOUR_DATA = Tag("ContourData")
 _COPIED = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate", "StudyTime"),
     *("AccessionNumber", "StudyID", "ReferringPhysicianName", "StudyDescription", "PatientAge", "PatientWeight"),
@@ -100,7 +103,7 @@ def structure_set(
 
 def _header(first: Dataset, identity: Sequence[object], producer: Producer) -> FileDataset:
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = ImplicitVRLittleEndian  # explicit ones hold no element beyond 64 KiB
     meta.MediaStorageSOPClassUID = _RTSTRUCT
     meta.MediaStorageSOPInstanceUID = UID(derived_uid(*identity))
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
@@ -141,6 +144,12 @@ def _refer(dataset: Dataset, first: Dataset, images: Sequence[Dataset]) -> None:
     dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = first.FrameOfReferenceUID, ""
 
 
+def _decimals(points: np.ndarray) -> DataElement:
+    """Coordinates as they are written: converting each to pydicom's decimals and back would take minutes."""
+    text = "\\".join(f"{value:.5f}" for value in points.ravel().tolist())
+    return DataElement(_CONTOUR_DATA, "DS", text, already_converted=True)
+
+
 def _add(
     dataset: Dataset,
     number: int,
@@ -160,7 +169,7 @@ def _add(
         contour.ContourImageSequence = [images[k]]
         contour.ContourGeometricType = "CLOSED_PLANAR"
         contour.NumberOfContourPoints = len(points)
-        contour.ContourData = [f"{value:.5f}" for value in points.ravel()]
+        contour[_CONTOUR_DATA] = _decimals(points)
         outline.ContourSequence.append(contour)
     observation.ObservationNumber = observation.ReferencedROINumber = number
     observation.RTROIInterpretedType, observation.ROIInterpreter = "", ""

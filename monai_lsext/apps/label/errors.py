@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from monai_lsext.bundle.source import BundleError
 from monai_lsext.data.checked_dataset import error_sentence
 
 __all__ = ["KnownNames", "RequestError", "answer", "refusal"]
@@ -40,7 +41,7 @@ def answer(error: BaseException) -> tuple[int, str]:
 
     Args:
         error: a :class:`RequestError`; an error of MONAI Label (with ``msg``); FastAPI's (with ``detail``); any other:
-            a ValueError of a check is the request's, the rest is a fault of the server.
+            a ValueError of a check is the request's; one of a bundle and the rest are faults of the server.
     """
     if isinstance(error, RequestError):
         return error.status, str(error)
@@ -54,7 +55,7 @@ def answer(error: BaseException) -> tuple[int, str]:
     cause = error
     while str(cause).startswith("applying transform") and cause.__cause__ is not None:
         cause = cause.__cause__
-    if isinstance(cause, ValueError):
+    if isinstance(cause, ValueError) and not isinstance(cause, BundleError):
         return BAD_REQUEST, error_sentence(error)
     return FAULT, f"a fault of the server, not of the request; its log says more ({error_sentence(error)})"
 

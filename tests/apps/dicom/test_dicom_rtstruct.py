@@ -112,6 +112,19 @@ def test_contours_of_a_square_are_half_a_pixel_outside_its_centres() -> None:
     assert (points.min(0).tolist(), points.max(0).tolist()) == ([3, 3, 3], [7, 7, 3])
 
 
+def test_long_contours_are_written_whole(tmp_path: Path) -> None:
+    """Beyond the 64 KiB of an explicit transfer syntax."""
+    size = (400, 400, 1)
+    comb = np.zeros(size, dtype=np.int64)
+    comb[::2, 1:-1] = 1
+    comb[:, 0] = 1
+    volume = read(write(tmp_path / "in", slices(np.zeros(size, np.uint16))))
+    (tmp_path / "a.dcm").write_bytes(dicom_bytes(structure_set(volume, comb, STRUCTURES, PRODUCER)))
+    (contour,) = pydicom.dcmread(tmp_path / "a.dcm").ROIContourSequence[0].ContourSequence
+    assert len(contour.ContourData) == 3 * contour.NumberOfContourPoints > 3 * 65536 / 30
+    assert contour["ContourData"].VR == "DS"
+
+
 def test_by_the_command(tmp_path: Path) -> None:
     write_one_label_bundle(tmp_path / "slices", "slices")
     source = write(tmp_path / "in", slices(grey()))
