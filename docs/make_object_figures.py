@@ -19,6 +19,14 @@ SEEDS = (1004, 1001, 1010, 1013)
 PICTURE_SEED, PICTURE_SIZE = 1002, (240, 320)
 
 
+@torch.no_grad()
+def _readings(runner: BundleRunner, image: torch.Tensor) -> list[torch.Tensor]:
+    """The start, then what the net would say after each step: the object's logit less the ground's."""
+    start, *steps = runner.network.evolve(torch.as_tensor(image)[None])
+    logits = [runner.network.output(step)[0] for step in steps]
+    return [start[0], *(object_ - ground for ground, object_ in (two.split(1) for two in logits))]
+
+
 def draw_strips(runner: BundleRunner, folder: Path, target: Path) -> None:
     """Evolutions of several phantoms, one below the other."""
     strips = []
@@ -26,9 +34,7 @@ def draw_strips(runner: BundleRunner, folder: Path, target: Path) -> None:
         phantom, path = object_phantom(seed, (64, 64)), folder / f"{seed}.png"
         Image.fromarray(phantom.image).save(path)
         image = runner.preprocessing({"image": str(path)})["image"]
-        with torch.no_grad():
-            steps = runner.network.evolve(image[None].as_tensor())
-        draw_evolution_strip(phantom.image.T[None], [step[0] for step in steps], phantom.mask.T[None], path)
+        draw_evolution_strip(phantom.image.T[None], _readings(runner, image), phantom.mask.T[None], path)
         strips.append(Image.open(path).convert("RGB"))
     width, height = strips[0].size
     picture = Image.new("RGB", (width, height * len(strips)), "white")
