@@ -189,7 +189,7 @@ def test_parts_of_coco_share_no_image(tmp_path: Path) -> None:
     assert (len(train), len(val)) == (8, 2)
     assert sorted(train + val) == cases(tmp_path, "all") == [f"a{i}" for i in range(10)]
     (tmp_path / "instances_train2014.json").touch()
-    with pytest.raises(FileNotFoundError, match=r"expected one file instances_train\*.json .* 'instances_train2017.json'"):
+    with pytest.raises(FileNotFoundError, match=r"expected one file instances_train\*.json .*train2014.*train2017"):
         cases(tmp_path, "train")
     with pytest.raises(ValueError, match=r"`part` must be one of \['all', 'train', 'val', 'test'\], got 'dev'"):
         cases(tmp_path, "dev")

@@ -56,9 +56,7 @@ def test_values_on_an_evaluator() -> None:
     images = evaluator.state.metric_details["val_map"].numpy()
     # recall 1/2 reached: 51 of COCO's 101 recalls; a false one before the true one: precision 1/2
     half = 51 / 101
-    np.testing.assert_allclose(
-        images[[0, 1, 3]], [[1, 1, 1], [0.5, 0, 0.3 / 2], [half, half, half]], atol=1e-6, rtol=0
-    )
+    np.testing.assert_allclose(images[[0, 1, 3]], [[1, 1, 1], [0.5, 0, 0.3 / 2], [half, half, half]], atol=1e-6, rtol=0)
     assert np.isnan(images[2]).all()
 
 

@@ -44,10 +44,7 @@ def nuclei_cases(dataset_dir: str | Path, kinds: Sequence[str] = ("colour",)) ->
     root = Path(dataset_dir)
     if not root.is_dir():
         raise FileNotFoundError(f"`dataset_dir` must be an existing folder, got {root}")
-    if is_dsb2018(root):
-        cases = dsb2018_cases(root, kinds)
-    else:
-        cases = cpm15_cases(root) if is_cpm15(root) else _own(root)
+    cases = dsb2018_cases(root, kinds) if is_dsb2018(root) else cpm15_cases(root) if is_cpm15(root) else _own(root)
     if not cases.items:
         raise ValueError(f"{root} has no case to use: {cases.summary()}")
     return cases
@@ -97,8 +94,8 @@ def nuclei_datalist(
     if "split" in items[0]:
         training, test = ([item for item in items if (item["split"] == "test") is wanted] for wanted in (False, True))
     else:
-        kinds = [item.get("kind", "") for item in items]
-        training, test = partition_dataset_classes(items, kinds, [1 - test_fraction, test_fraction], shuffle=True)
+        strata = [item.get("kind", "") for item in items]
+        training, test = partition_dataset_classes(items, strata, [1 - test_fraction, test_fraction], shuffle=True)
     if not training or not test:
         raise ValueError(f"{dataset_dir} has too few images to hold back {test_fraction} of them for the test")
     chosen = test if part == "test" else cross_validation_part(training, part, fold, num_folds, seed)
