@@ -75,8 +75,11 @@ class SliceWiseInferer(Inferer):
     def _on_grid(self, image: Tensor) -> Tensor:
         """``centre`` on the grid of ``image`` [C, W, H] or [C, W, H, D], whose file may have had another."""
         point = torch.as_tensor(self.centre)
-        if not isinstance(image, MetaTensor) or image.meta.get("original_affine") is None:
+        if not isinstance(image, MetaTensor):
             return point.float()
-        now, file = (torch.as_tensor(affine).double() for affine in (image.affine, image.meta["original_affine"]))
+        # a picture (PNG, JPEG) has no affine of its own: its pixels are the world
+        original = image.meta.get("original_affine")
+        file = torch.eye(len(image.affine)).double() if original is None else torch.as_tensor(original).double()
+        now = torch.as_tensor(image.affine).double()
         place = file[:, :2] @ point + file[:, -1]  # in world coordinates, of slice 0
         return torch.linalg.solve(now, place)[:2].float()

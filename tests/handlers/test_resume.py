@@ -102,9 +102,22 @@ def test_wrapped_network_is_stored_bare(tmp_path: Path) -> None:
     training.trainer.run()
     stored = torch.load(handler.path, weights_only=True)
     assert list(stored["objects"]["model"]) == list(training.network.state_dict())
-    training.trainer.state.epoch, training.trainer.state.max_epochs = 0, 2
+    state = training.trainer.state
+    state.epoch, state.iteration, state.max_epochs = 0, 0, 2
     handler.resume(training.trainer)
-    assert training.trainer.state.epoch == 1
+    assert state.epoch == 1
+
+
+def test_a_trainer_that_goes_on_keeps_its_weights(tmp_path: Path) -> None:
+    """As in federated rounds: between two runs in one process somebody else has set the weights."""
+    training = Training(tmp_path, epochs=1)
+    training.trainer.run()
+    (parameter, *_) = training.network.parameters()
+    with torch.no_grad():
+        parameter.fill_(7)
+    training.trainer.state.max_epochs = 2
+    TrainingCheckpoint(tmp_path, {"network": training.network}).resume(training.trainer)
+    assert (parameter == 7).all()
 
 
 def test_a_file_that_does_not_fit_is_named(tmp_path: Path) -> None:

@@ -58,6 +58,14 @@ def test_batch_of_loaded_volumes_keeps_its_meta() -> None:
     assert torch.equal(result.affine, batch.affine)
 
 
+def test_centre_follows_a_resized_picture() -> None:
+    """A PNG has no affine in its file."""
+    resized = Resize((16, 20), mode="bilinear")(MetaTensor(torch.rand(1, 8, 10)))
+    assert "original_affine" not in resized.meta
+    result = SliceWiseInferer(centre=[3, 5])(resized[None], numbered)
+    assert result[0, :, 0, 0].tolist() == [6.5, 10.5]
+
+
 def test_given_centre_goes_before_the_one_of_the_construction() -> None:
     result = SliceWiseInferer(centre=[0, 0])(torch.rand(1, 1, 4, 5), numbered, centre=torch.tensor([[1.0, 2.0]]))
     assert result[0, :, 0, 0].tolist() == [1.0, 2.0]
