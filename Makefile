@@ -28,7 +28,7 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 
 bench: $(VENV)/ready
-	for name in racenet dp_snake edpcnn conv_lstm level_set rls; do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
+	for name in racenet dp_snake edpcnn conv_lstm level_set rls crls; do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
 
 docs: $(VENV)/ready
 	$(BIN)/mkdocs build
