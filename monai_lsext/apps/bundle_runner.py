@@ -55,10 +55,12 @@ class BundleRunner:
     ) -> None:
         source = BundleSource(root)
         self.name = root.name
+        self.config_path = root / "configs" / "inference.yaml"
         self.centre = centre
         self.metadata = source.metadata
         parser = source.parser("inference.yaml")
         options = {"device": device, "roi": roi, "centre": None if centre is None else list(centre)}
+        self.options = {name: value for name, value in options.items() if name != "device"}
         for name, value in options.items():
             if value is None:
                 continue

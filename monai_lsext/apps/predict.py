@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+import monai_lsext
 from monai_lsext.apps.bundle_runner import BundleRunner
 from monai_lsext.apps.cases import CaseImage, case_image
+from monai_lsext.apps.cohort import Workers, earlier_report, fingerprint
 from monai_lsext.apps.dicom.cases import DicomInput, dicom_input
 from monai_lsext.apps.dicom.objects import DicomWriter
 from monai_lsext.apps.dicom.volume import DicomVolume
@@ -50,6 +54,9 @@ def predict(
 ) -> int:
     """Segment a file or folder of images or volumes; each case's files are written whole or not at all.
 
+    A case that an earlier start has done from the same input in the same way is not done again. Under torchrun the
+    processes share the cases; all of them return 0, and the merged ``run_report.json`` has the exit status.
+
     Args:
         bundle: directory of a bundle, or the name of one that comes with the package.
         input_path: file or folder: PNG, JPEG, TIFF, NIfTI; DICOM: a file, or a folder with series at any depth.
@@ -82,38 +89,60 @@ def predict(
     dicom = dicom_input(input_path, bundle_info(root.name, {}), series, wanted=any(objects.values()))
     cases = image_datalist(input_path) if dicom is None else dicom.datalist
     _check_case_names(cases)
-    run = RunReport()
-    output = run.open_folder(output_dir)
-    runner = BundleRunner(root, device=device, roi=roi, centre=centre)
+    workers, run = Workers.of_environment(), RunReport()
+    output = run.open_folder(output_dir) if workers.rank == 0 else Path(output_dir)
+    workers.gather(None)  # the folder is there and the old report gone
+    runner = BundleRunner(root, device=device or workers.device, roi=roi, centre=centre)
     info = bundle_info(runner.name, _channel_def(runner))
     writer = None if dicom is None else DicomWriter(runner, info, **objects)
-    if dicom is not None:
-        print("\n".join(dicom.lines))
-    reports = _predict_cases(runner, info, cases, output, run, dicom, writer)
-    if EJECTION_FRACTION in info.measurements:
-        _write_ejection_fractions(reports, info, output, cases, writer)
-    listed = {} if dicom is None else {"series": dicom.lines}
-    run.write(output, bundle=runner.name, version=runner.metadata.get("version"), **listed)
-    return run.exit_status
+    job = _Job(runner, info, cases, output, dicom, writer, objects)
+    reports = _predict_cases(job, run, workers)
+    if workers.rank == 0:
+        _write_summary(job, run, reports)
+    return run.exit_status if workers.size == 1 else 0
 
 
-def _predict_cases(
-    runner: BundleRunner,
-    info: BundleInfo,
-    cases: list[dict[str, str]],
-    output: Path,
-    run: RunReport,
-    dicom: DicomInput | None,
-    writer: DicomWriter | None,
-) -> list[dict[str, Any]]:
-    """Work on every case, write its files and record it in the run's report; reports of those that worked."""
+@dataclass(frozen=True)
+class _Job:
+    """What all cases of a run share."""
+
+    runner: BundleRunner
+    info: BundleInfo
+    cases: list[dict[str, str]]
+    output: Path
+    dicom: DicomInput | None
+    writer: DicomWriter | None
+    objects: dict[str, bool]
+
+    def made_from(self, item: dict[str, str]) -> str:
+        """Fingerprint of a case's input and of all that makes its output."""
+        runner = self.runner
+        images = [Path(item["image"])] if self.dicom is None else self.dicom.files(item["case"])
+        versions = (runner.name, runner.metadata.get("version"), monai_lsext.__version__)
+        made_by = {"weights": runner.weights_sha256, "versions": versions, "objects": self.objects}
+        return fingerprint([runner.config_path, *images], **made_by, **runner.options)
+
+    def opened(self, item: dict[str, str]) -> AbstractContextManager[tuple[dict[str, str], DicomVolume | None]]:
+        """The item with its file, and its volume where it is DICOM."""
+        return nullcontext((item, None)) if self.dicom is None else self.dicom.opened(item["case"])
+
+
+def _predict_cases(job: _Job, run: RunReport, workers: Workers) -> list[dict[str, Any]]:
+    """Work on this process's cases and record all of them in the run's report; reports of those that worked."""
+    if job.dicom is not None and workers.rank == 0:
+        print("\n".join(job.dicom.lines))
     reports = []
-    for item in tqdm(cases, desc="predict", unit="image"):
+    for item in tqdm(workers.share(job.cases), desc="predict", unit="image", disable=workers.rank > 0):
         start = time.perf_counter()
         try:
-            with _opened(item, dicom) as (opened, volume):
-                report, files = _predict_case(runner, info, opened, volume, writer)
-            _write(output, files, cases)
+            made_from = job.made_from(item)
+            report = earlier_report(job.output, item["case"], made_from)
+            if report is None:
+                with job.opened(item) as (opened, volume):
+                    report, files = _predict_case(job.runner, job.info, opened, volume, job.writer)
+                content = report_json({**report, "made_from": made_from, "files": sorted(files)})
+                report = json.loads(content)
+                _write(job.output, {**files, f"{item['case']}_report.json": content}, job.cases)
         except Exception as error:  # loading, network, drawing or writing can fail in any way; the rest goes on
             sentence = error_sentence(error, item["image"])
             run.skipped.append({"case": item["case"], "reason": sentence})
@@ -122,13 +151,20 @@ def _predict_cases(
         seconds = round(time.perf_counter() - start, 3)
         run.done.append({"case": item["case"], "seconds": seconds, "warnings": report["warnings"]})
         reports.append(report)
+    parts = workers.gather((run.done, run.skipped, reports))
+    run.done, run.skipped, reports = ([one for part in parts for one in part[kind]] for kind in range(3))
+    order = {item["case"]: number for number, item in enumerate(job.cases)}
+    for found in (run.done, run.skipped, reports):
+        found.sort(key=lambda one: order[one["case"]])
     return reports
 
 
-def _opened(
-    item: dict[str, str], dicom: DicomInput | None
-) -> AbstractContextManager[tuple[dict[str, str], DicomVolume | None]]:
-    return nullcontext((item, None)) if dicom is None else dicom.opened(item["case"])
+def _write_summary(job: _Job, run: RunReport, reports: list[dict[str, Any]]) -> None:
+    """What belongs to several cases or to all."""
+    if EJECTION_FRACTION in job.info.measurements:
+        _write_ejection_fractions(reports, job.info, job.output, job.cases, job.writer)
+    listed = {} if job.dicom is None else {"series": job.dicom.lines}
+    run.write(job.output, bundle=job.runner.name, version=job.runner.metadata.get("version"), **listed)
 
 
 def _predict_case(
@@ -138,7 +174,7 @@ def _predict_case(
     volume: DicomVolume | None = None,
     writer: DicomWriter | None = None,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The case's report, and the content of its files, the report's last."""
+    """The case's report, and the content of its other files."""
     case = item["case"]
     loaded = runner.load(item)
     image = case_image(loaded["image"], item["image"])
@@ -158,7 +194,6 @@ def _predict_case(
     if volume is not None and writer is not None:
         files |= writer.files(case, volume, segmentation.label_map, probability, report)
     files[f"{case}_overlay.png"] = overlay_png(figure)
-    files[f"{case}_report.json"] = report_json(report)
     return report, files
 
 

@@ -106,6 +106,10 @@ class DicomInput:
         """One item a case; its file does not exist before it is opened."""
         return [{"image": f"{name}.nii", "case": name} for name in self.cases]
 
+    def files(self, name: str) -> list[Path]:
+        """The files of a case, each once, in the order of its slices."""
+        return list(dict.fromkeys(frame.path for frame in self.cases[name].frames))
+
     @contextmanager
     def opened(self, name: str) -> Iterator[tuple[dict[str, str], DicomVolume]]:
         """A case's volume, and an item whose image is a temporary NIfTI file of it: bundles load files."""
