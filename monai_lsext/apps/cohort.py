@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,12 +34,18 @@ class Workers:
     size: int = 1
 
     @classmethod
-    def of_environment(cls) -> Workers:
-        """As torchrun's environment variables say; the processes are joined."""
+    @contextmanager
+    def joined(cls) -> Iterator[Workers]:
+        """As torchrun's environment variables say, the processes joined until the end of the block."""
         size = int(os.environ.get("WORLD_SIZE", "1"))
-        if size > 1 and not dist.is_initialized():
-            dist.init_process_group("gloo", timeout=_PATIENCE)
-        return cls(int(os.environ.get("RANK", "0")) if size > 1 else 0, size)
+        if size == 1:
+            yield cls()
+            return
+        dist.init_process_group("gloo", timeout=_PATIENCE)
+        try:
+            yield cls(int(os.environ["RANK"]), size)
+        finally:
+            dist.destroy_process_group()  # its threads, where the interpreter finds them at its end, abort the process
 
     @property
     def device(self) -> str | None:
@@ -50,14 +57,6 @@ class Workers:
     def share(self, items: Sequence[T]) -> list[T]:
         """Every ``size``-th of them, so that neighbours, often of one size, go to different processes."""
         return list(items[self.rank :: self.size])
-
-    def gather(self, mine: T) -> list[T]:
-        """What each process has, in all of them; returns when all have come so far."""
-        if self.size == 1:
-            return [mine]
-        parts: list[Any] = [None] * self.size
-        dist.all_gather_object(parts, mine)
-        return parts
 
 
 def fingerprint(files: Iterable[Path], **made_by: Any) -> str:

@@ -33,6 +33,7 @@ from monai_lsext.data.checked_dataset import error_sentence
 from monai_lsext.data.image_file import image_datalist
 from monai_lsext.data.object_geojson import objects_geojson
 from monai_lsext.engines.run_report import REPORT_NAME, RunReport
+from monai_lsext.gathered import gathered
 from monai_lsext.registry import BundleInfo, bundle_info, find_bundle
 
 __all__ = ["predict"]
@@ -89,17 +90,18 @@ def predict(
     dicom = dicom_input(input_path, bundle_info(root.name, {}), series, wanted=any(objects.values()))
     cases = image_datalist(input_path) if dicom is None else dicom.datalist
     _check_case_names(cases)
-    workers, run = Workers.of_environment(), RunReport()
-    output = run.open_folder(output_dir) if workers.rank == 0 else Path(output_dir)
-    workers.gather(None)  # the folder is there and the old report gone
-    runner = BundleRunner(root, device=device or workers.device, roi=roi, centre=centre)
-    info = bundle_info(runner.name, _channel_def(runner))
-    writer = None if dicom is None else DicomWriter(runner, info, **objects)
-    job = _Job(runner, info, cases, output, dicom, writer, objects)
-    reports = _predict_cases(job, run, workers)
-    if workers.rank == 0:
-        _write_summary(job, run, reports)
-    return run.exit_status if workers.size == 1 else 0
+    run = RunReport()
+    with Workers.joined() as workers:
+        output = run.open_folder(output_dir) if workers.rank == 0 else Path(output_dir)
+        gathered(None)  # the folder is there and the old report gone
+        runner = BundleRunner(root, device=device or workers.device, roi=roi, centre=centre)
+        info = bundle_info(runner.name, _channel_def(runner))
+        writer = None if dicom is None else DicomWriter(runner, info, **objects)
+        job = _Job(runner, info, cases, output, dicom, writer, objects)
+        reports = _predict_cases(job, run, workers)
+        if workers.rank == 0:
+            _write_summary(job, run, reports)
+        return run.exit_status if workers.size == 1 else 0
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def _predict_cases(job: _Job, run: RunReport, workers: Workers) -> list[dict[str
         seconds = round(time.perf_counter() - start, 3)
         run.done.append({"case": item["case"], "seconds": seconds, "warnings": report["warnings"]})
         reports.append(report)
-    parts = workers.gather((run.done, run.skipped, reports))
+    parts = gathered((run.done, run.skipped, reports))
     run.done, run.skipped, reports = ([one for part in parts for one in part[kind]] for kind in range(3))
     order = {item["case"]: number for number, item in enumerate(job.cases)}
     for found in (run.done, run.skipped, reports):

@@ -13,6 +13,7 @@ from monai.engines import SupervisedEvaluator
 from monai_lsext.data.checked_dataset import error_sentence
 from monai_lsext.data.image_file import case_name
 from monai_lsext.engines.run_report import RunReport
+from monai_lsext.gathered import gathered
 
 __all__ = ["CohortEvaluator"]
 
@@ -70,8 +71,7 @@ class CohortEvaluator(SupervisedEvaluator):
             raise SystemExit(self.report.exit_status)
 
     def _gather(self) -> None:
-        parts: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(parts, (self.report.done, self.report.skipped))
+        parts = gathered((self.report.done, self.report.skipped))
         # a sampler repeats cases to give every rank as many
         done = {case["case"]: case for part in parts for case in part[0]}
         skipped = {case["case"]: case for part in parts for case in part[1]}

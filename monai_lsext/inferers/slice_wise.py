@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from monai.data import MetaTensor
 from monai.inferers import Inferer
 from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
+
+from .file_points import on_grid
 
 __all__ = ["SliceWiseInferer"]
 
@@ -38,8 +40,8 @@ class SliceWiseInferer(Inferer):
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be >= 1, got {batch_size}")
-        point = None if centre is None else torch.tensor([float(value) for value in centre], dtype=torch.float64)
-        if point is not None and (point.shape != (2,) or not point.isfinite().all()):
+        point = None if centre is None else tuple(float(value) for value in centre)
+        if point is not None and (len(point) != 2 or not all(math.isfinite(value) for value in point)):
             raise ValueError(f"`centre` must be two finite numbers, got {centre}")
         self.batch_size = batch_size
         self.centre = point
@@ -57,7 +59,9 @@ class SliceWiseInferer(Inferer):
             raise ValueError(f"`inputs` must have shape [B, C, W, H] or [B, C, W, H, D], got {tuple(inputs.shape)}")
         centre = kwargs.pop("centre", None)
         if centre is None and self.centre is not None:
-            centre = torch.stack([self._on_grid(image) for image in inputs])
+            # of a volume the point in its first slice: all have the same place in the plane
+            point = (*self.centre, *(0.0,) * (inputs.ndim - 4))
+            centre = torch.cat([on_grid(image, [point])[:, :2] for image in inputs])
         depth = inputs.shape[4] if inputs.ndim == 5 else 1
         plain = convert_to_tensor(inputs, track_meta=False)  # slices have no meta of their own
         slices = plain.movedim(4, 1).flatten(0, 1) if inputs.ndim == 5 else plain  # [B * D, C, W, H]
@@ -71,15 +75,3 @@ class SliceWiseInferer(Inferer):
         if inputs.ndim == 5:
             result = result.unflatten(0, (-1, depth)).movedim(1, 4)
         return convert_to_dst_type(result, inputs, dtype=result.dtype)[0]
-
-    def _on_grid(self, image: Tensor) -> Tensor:
-        """``centre`` on the grid of ``image`` [C, W, H] or [C, W, H, D], whose file may have had another."""
-        point = torch.as_tensor(self.centre)
-        if not isinstance(image, MetaTensor):
-            return point.float()
-        # a picture (PNG, JPEG) has no affine of its own: its pixels are the world
-        original = image.meta.get("original_affine")
-        file = torch.eye(len(image.affine)).double() if original is None else torch.as_tensor(original).double()
-        now = torch.as_tensor(image.affine).double()
-        place = file[:, :2] @ point + file[:, -1]  # in world coordinates, of slice 0
-        return torch.linalg.solve(now, place)[:2].float()

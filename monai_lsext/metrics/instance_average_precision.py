@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from monai.apps.detection.metrics.coco import COCOMetric
 from monai.apps.detection.metrics.matching import matching_batch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from monai_lsext.gathered import gathered
 from monai_lsext.networks.layers.instance_targets import instance_targets
 
 __all__ = ["InstanceAveragePrecision", "mask_iou"]
@@ -118,11 +118,7 @@ class InstanceAveragePrecision:
         return torch.tensor(rows)
 
     def _of_all_processes(self) -> list[dict[int, dict[str, NDArray[Any]]]]:
-        if not (dist.is_available() and dist.is_initialized()):
-            return self._matches
-        parts: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(parts, self._matches)
-        return [match for part in parts for match in part]
+        return [match for part in gathered(self._matches) for match in part]
 
     def _scores(self, matches: Sequence[dict[int, dict[str, NDArray[Any]]]]) -> dict[str, float]:
         """Empty where no match has an object."""

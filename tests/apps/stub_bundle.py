@@ -16,6 +16,7 @@ import torch
 import yaml
 from PIL import Image
 
+NAME = "racenet_optic_disc_cup"  # the registry's entry for the stub of photographs
 CHECKS = "monai_lsext.transforms.image_checks"
 
 

@@ -12,18 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stub_bundle import expected_labels, save_photograph, write_stub_bundle
+from stub_bundle import expected_labels, save_photograph
 
 from monai_lsext.apps import predict as predict_module
 from monai_lsext.apps.cohort import Workers, earlier_report, fingerprint
-
-NAME = "racenet_optic_disc_cup"  # the registry's entry for the stub
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    write_stub_bundle(tmp_path / NAME)
-    return tmp_path / NAME
+from monai_lsext.gathered import gathered
 
 
 @pytest.fixture
@@ -78,7 +71,7 @@ def test_shares_are_all_of_it_once() -> None:
     assert shares[1] == [1, 4, 7, 10]
     assert sorted(item for share in shares for item in share) == items
     assert Workers().share(items) == items
-    assert Workers().gather("mine") == ["mine"]
+    assert gathered("mine") == ["mine"]
 
 
 def test_a_second_start_does_what_is_missing_or_changed(
@@ -113,17 +106,20 @@ def test_a_second_start_does_what_is_missing_or_changed(
     assert len(start()) == 5
 
 
-def command(bundle: Path, source: Path, output: Path) -> list[str]:
-    return ["predict", "--bundle", str(bundle), "--input", str(source), "--output", str(output), "--trust"]
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def command(bundle: Path, source: Path, output: Path, processes: int = 1) -> list[str]:
+    arguments = ["predict", "--bundle", str(bundle), "--input", str(source), "--output", str(output), "--trust"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    return [sys.executable, *(torchrun if processes > 1 else []), "-m", "monai_lsext", *arguments]
 
 
 def test_two_processes_give_what_one_gives(tmp_path: Path, bundle: Path, photographs: Path) -> None:
-    one = [sys.executable, "-m", "monai_lsext", *command(bundle, photographs, tmp_path / "one")]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "monai_lsext"]
-    two = [*launch, *command(bundle, photographs, tmp_path / "two")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    assert subprocess.run(one, env=environment, capture_output=True, timeout=300).returncode == 3
-    done = subprocess.run(two, env=environment, capture_output=True, text=True, timeout=300)
+    one = command(bundle, photographs, tmp_path / "one")
+    two = command(bundle, photographs, tmp_path / "two", processes=2)
+    assert subprocess.run(one, env=ONE_THREAD, capture_output=True, timeout=300).returncode == 3
+    done = subprocess.run(two, env=ONE_THREAD, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert content(tmp_path / "one") == content(tmp_path / "two")
     run = content(tmp_path / "two")["run"]
@@ -138,12 +134,10 @@ def test_a_cohort_of_200_with_20_broken_ones(tmp_path: Path, bundle: Path) -> No
         path = save_photograph(tmp_path / "in" / f"eye{number:03d}.png")
         if number % 10 == 7:
             path.write_bytes(path.read_bytes()[:60])
-    one = [sys.executable, "-m", "monai_lsext", *command(bundle, tmp_path / "in", tmp_path / "one")]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "monai_lsext"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    assert subprocess.run(one, env=environment, capture_output=True, timeout=900).returncode == 3
-    two = [*launch, *command(bundle, tmp_path / "in", tmp_path / "two")]
-    assert subprocess.run(two, env=environment, capture_output=True, timeout=900).returncode == 0
+    one = command(bundle, tmp_path / "in", tmp_path / "one")
+    two = command(bundle, tmp_path / "in", tmp_path / "two", processes=2)
+    assert subprocess.run(one, env=ONE_THREAD, capture_output=True, timeout=900).returncode == 3
+    assert subprocess.run(two, env=ONE_THREAD, capture_output=True, timeout=900).returncode == 0
     first = content(tmp_path / "one")
     assert first == content(tmp_path / "two")
     assert [case["case"] for case in first["run"]["skipped"]] == [f"eye{number:03d}" for number in range(7, 200, 10)]
@@ -156,14 +150,12 @@ def test_killed_20_times_it_ends_as_if_undisturbed(tmp_path: Path, bundle: Path,
     """Some are killed while it starts, some in the midst of a case; every output that is there is whole."""
     for number in range(5, 40):
         save_photograph(photographs / f"eye{number}.png")
-    start = [sys.executable, "-m", "monai_lsext"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    undisturbed = [*start, *command(bundle, photographs, tmp_path / "undisturbed")]
-    assert subprocess.run(undisturbed, env=environment, capture_output=True, timeout=300).returncode == 3
+    undisturbed = command(bundle, photographs, tmp_path / "undisturbed")
+    assert subprocess.run(undisturbed, env=ONE_THREAD, capture_output=True, timeout=300).returncode == 3
     wanted, disturbed = content(tmp_path / "undisturbed"), tmp_path / "disturbed"
     rng, grown = np.random.default_rng(0), []
     for _ in range(20):
-        process = subprocess.Popen([*start, *command(bundle, photographs, disturbed)], env=environment)
+        process = subprocess.Popen(command(bundle, photographs, disturbed), env=ONE_THREAD)
         already = len(list(disturbed.glob("eye*.json"))) if disturbed.exists() else 0
         deadline = time.monotonic() + 60
         # at a random moment after its first new case, so that twenty starts do not end in the imports
@@ -179,6 +171,6 @@ def test_killed_20_times_it_ends_as_if_undisturbed(tmp_path: Path, bundle: Path,
             assert path.read_bytes() == wanted[path.name], path.name
     assert grown == sorted(grown)
     assert grown[0] < 39
-    final = [*start, *command(bundle, photographs, disturbed)]
-    assert subprocess.run(final, env=environment, capture_output=True, timeout=300).returncode == 3
+    final = command(bundle, photographs, disturbed)
+    assert subprocess.run(final, env=ONE_THREAD, capture_output=True, timeout=300).returncode == 3
     assert content(disturbed) == wanted

@@ -12,17 +12,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from stub_bundle import expected_labels, photograph, save_photograph, write_stub_bundle
+from stub_bundle import NAME, expected_labels, photograph, save_photograph, write_stub_bundle
 
 from monai_lsext.__main__ import main
-
-NAME = "racenet_optic_disc_cup"  # the registry's entry for the stub
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    write_stub_bundle(tmp_path / NAME)
-    return tmp_path / NAME
 
 
 @pytest.fixture

@@ -34,6 +34,16 @@ class Producer:
     weights_sha256: str
     package_version: str
 
+    @property
+    def equipment(self) -> dict[str, str]:
+        """As highdicom's objects take it."""
+        return {
+            "manufacturer": "monai_lsext",
+            "manufacturer_model_name": self.bundle,
+            "software_versions": self.package_version,
+            "device_serial_number": self.weights_sha256[:16],
+        }
+
 
 def highdicom() -> Any:
     """The library that makes DICOM objects, an optional extra.
@@ -111,10 +121,7 @@ def _made(
         series_number=_SERIES_NUMBER,
         sop_instance_uid=derived_uid("SEG", *identity),
         instance_number=1,
-        manufacturer="monai_lsext",
-        manufacturer_model_name=producer.bundle,
-        software_versions=producer.package_version,
-        device_serial_number=producer.weights_sha256[:16],
+        **producer.equipment,
         omit_empty_frames=False,  # readers would give back a smaller volume
         content_label="SEGMENTATION",
         content_description=f"{info.task or producer.bundle} by {producer.bundle}"[:64],

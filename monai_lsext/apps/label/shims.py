@@ -9,8 +9,7 @@ import torch
 __all__ = ["prepare_monailabel"]
 
 _LIBRARIES: list[torch.library.Library] = []  # a declaration ends with its object
-_OPERATORS = ("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",)
-_QUANTISED = ("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",)
+_OPERATORS = ("nms", "qnms")
 
 
 def prepare_monailabel() -> None:
@@ -31,6 +30,6 @@ def prepare_monailabel() -> None:
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
         library = torch.library.Library("torchvision", "FRAGMENT")
-        for schema in _OPERATORS + _QUANTISED:
-            library.define(schema)
+        for name in _OPERATORS:
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _LIBRARIES.append(library)

@@ -6,38 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from monai.data import MetaTensor
 from monai.inferers import Inferer
 from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor
 
 from monai_lsext.apps.label.points import Box
+from monai_lsext.inferers.file_points import on_grid
 from monai_lsext.networks.layers.initial_level_set import level_set_from_click
 
-__all__ = ["CentreInferer", "StartInferer", "box_level_set", "on_grid"]
+__all__ = ["CentreInferer", "StartInferer", "box_level_set"]
 
 _DISC_SHARE, _SEED_PX = 0.4, 8.0
-
-
-def on_grid(image: Tensor, points: Sequence[Sequence[float]]) -> Tensor:
-    """Points of the file on the grid of a prepared image, by its affines.
-
-    Args:
-        image: [C, \\*S]; without meta data the grid is the file's.
-        points: voxel indices in the file, with S numbers each.
-
-    Shape:
-        -> float32 [n, S].
-    """
-    dims = image.ndim - 1
-    homogeneous = torch.zeros(4, len(points), dtype=torch.float64)
-    homogeneous[:dims] = torch.tensor(points, dtype=torch.float64).reshape(-1, dims).T
-    homogeneous[3] = 1
-    if isinstance(image, MetaTensor):
-        # pictures have no affine of their own: then it began as the identity
-        file = torch.as_tensor(image.meta.get("original_affine", torch.eye(4)), dtype=torch.float64)
-        homogeneous = torch.linalg.solve(torch.as_tensor(image.affine, dtype=torch.float64), file @ homogeneous)
-    return homogeneous[:dims].T.float()
 
 
 def box_level_set(corners: Tensor, spatial_size: Sequence[int]) -> Tensor:

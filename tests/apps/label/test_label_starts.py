@@ -13,7 +13,8 @@ from torch import Tensor
 from monai_lsext.apps.label.points import Box
 from monai_lsext.apps.label.served import one_object
 from monai_lsext.apps.label.spread import has_steps, step_spread
-from monai_lsext.apps.label.starts import CentreInferer, StartInferer, box_level_set, on_grid
+from monai_lsext.apps.label.starts import CentreInferer, StartInferer, box_level_set
+from monai_lsext.inferers.file_points import on_grid
 from monai_lsext.networks.nets import LevelSetFCN, RACENet
 
 
