@@ -11,7 +11,10 @@ from monai_lsext import __version__
 __all__ = ["main"]
 
 EXIT_UNUSABLE = 2
-PREDICT_OPTIONS = ("roi", "device", "centre", "trust", "series", "seg", "fractional", "sr", "rtstruct")
+PREDICT_OPTIONS = (
+    *("roi", "device", "centre", "trust", "series", "seg", "fractional", "sr", "rtstruct"),
+    *("uncertainty", "keep_identity"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return int(args.run(args))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"monai_lsext {args.command}: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
 
@@ -61,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--fractional", action="store_true", help="with --seg: probabilities instead of the mask")
     predict.add_argument("--sr", action="store_true", help="with --seg: measurements as DICOM SR")
     predict.add_argument("--rtstruct", action="store_true", help="write the contours as DICOM RT Structure Set")
+    spread = "write how far the network's last steps differ, pixel by pixel"
+    predict.add_argument("--uncertainty", action="store_true", help=spread)
+    identity = "name the patient of a DICOM case in its report and picture"
+    predict.add_argument("--keep-identity", action="store_true", help=identity)
     predict.add_argument("--trust", action="store_true", help="let the configs of a bundle from elsewhere run code")
     predict.set_defaults(run=_predict)
 

@@ -10,6 +10,7 @@ import torch
 from monai.data import MetaTensor, decollate_batch, list_data_collate
 from monai.transforms import AsDiscreted, Compose, EnsureChannelFirstd, LoadImaged, SaveImaged
 
+from monai_lsext.apps.step_spread import LastSteps, has_steps
 from monai_lsext.bundle.source import BundleSource
 from monai_lsext.transforms.image_checks import CheckImaged
 
@@ -24,11 +25,13 @@ class Prediction(NamedTuple):
         meta: of the preprocessed image (``roi``, ``notes``).
         probability: [C, \\*S] on the file's grid, what the post-processing's first ``AsDiscreted`` is given; None
             where it has none.
+        steps: [T, C, \\*S] the same of the network's last steps; None where they were not asked for.
     """
 
     pred: torch.Tensor
     meta: dict[str, Any]
     probability: torch.Tensor | None = None
+    steps: torch.Tensor | None = None
 
 
 class BundleRunner:
@@ -99,24 +102,35 @@ class BundleRunner:
         """Whether a prediction holds the probability of which its mask is made."""
         return self._discrete_at is not None
 
-    def __call__(self, loaded: dict[str, Any]) -> Prediction:
+    @property
+    def gives_steps(self) -> bool:
+        """Whether a prediction can hold the probabilities of the network's last steps."""
+        return self.gives_probability and has_steps(self.network)
+
+    def __call__(self, loaded: dict[str, Any], steps: bool = False) -> Prediction:
         """Prediction of one case.
 
         Args:
             loaded: what ``load`` gave; its image may be changed.
+            steps: whether the network's last steps are wanted, default False; see ``gives_steps``.
         """
         prepared = self.preprocessing(loaded, start=self._loading_end)
         meta = dict(prepared["image"].meta) if isinstance(prepared["image"], MetaTensor) else {}
         batch = list_data_collate([prepared])
+        network = LastSteps(self.network) if steps else self.network
         with torch.inference_mode():
-            batch["pred"] = self.inferer(batch["image"].to(self.device), self.network)
-        result = decollate_batch(batch)[0]
-        if self._discrete_at is None:
-            return Prediction(torch.as_tensor(self.postprocessing(result)["pred"]).cpu(), meta)
-        result = self.postprocessing(result, end=self._discrete_at)
-        probability = torch.as_tensor(result["pred"]).cpu().clone()
+            outputs = self.inferer(batch["image"].to(self.device), network)
+        outputs = outputs.chunk(network.count, dim=1) if isinstance(network, LastSteps) else [outputs]
+        probabilities = []
+        for output in outputs:
+            result = decollate_batch({**batch, "pred": output})[0]
+            if self._discrete_at is None:
+                return Prediction(torch.as_tensor(self.postprocessing(result)["pred"]).cpu(), meta)
+            result = self.postprocessing(result, end=self._discrete_at)
+            probabilities.append(torch.as_tensor(result["pred"]).cpu().clone())
         result = self.postprocessing(result, start=self._discrete_at)
-        return Prediction(torch.as_tensor(result["pred"]).cpu(), meta, probability)
+        pred = torch.as_tensor(result["pred"]).cpu()
+        return Prediction(pred, meta, probabilities[-1], torch.stack(probabilities) if steps else None)
 
 
 def _loading_end(preprocessing: Any) -> int:

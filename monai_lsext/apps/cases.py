@@ -70,6 +70,13 @@ class CaseImage:
         return float(np.sqrt(np.linalg.det(self._steps.T @ self._steps))) * self._mm ** len(self.size)
 
     @property
+    def affine_mm(self) -> np.ndarray | None:
+        """[4, 4] from voxel to RAS in mm, None where the file does not say."""
+        if self.header is None or self._steps is None or self._mm is None:
+            return None
+        return np.diag([self._mm] * 3 + [1.0]) @ self.header.get_best_affine()
+
+    @property
     def aspect(self) -> float:
         """Height of a pixel by its width."""
         return 1.0 if self.header_spacing is None else self.header_spacing[1] / self.header_spacing[0]

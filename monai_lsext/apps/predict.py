@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 import monai_lsext
 from monai_lsext.apps.bundle_runner import BundleRunner
-from monai_lsext.apps.cases import CaseImage, case_image
+from monai_lsext.apps.case_files import contour_files, mask_files, uncertainty_file
+from monai_lsext.apps.cases import case_image
 from monai_lsext.apps.cohort import Workers, earlier_report, fingerprint
 from monai_lsext.apps.dicom.cases import DicomInput, dicom_input
 from monai_lsext.apps.dicom.objects import DicomWriter
@@ -26,12 +26,12 @@ from monai_lsext.apps.ejection_fraction import EJECTION_FRACTION, ejection_fract
 from monai_lsext.apps.montage import montage_figure
 from monai_lsext.apps.overlay import overlay_figure, overlay_png
 from monai_lsext.apps.report import captions, case_report, report_json, roi_box
-from monai_lsext.apps.segmentation import Segmentation, found_in, mask_file
+from monai_lsext.apps.segmentation import found_in
+from monai_lsext.apps.step_spread import step_spread
 from monai_lsext.apps.trust import check_trust
 from monai_lsext.atomic import replace_when_done
 from monai_lsext.data.checked_dataset import error_sentence
 from monai_lsext.data.image_file import image_datalist
-from monai_lsext.data.object_geojson import objects_geojson
 from monai_lsext.engines.run_report import REPORT_NAME, RunReport
 from monai_lsext.gathered import gathered
 from monai_lsext.registry import BundleInfo, bundle_info, find_bundle
@@ -52,6 +52,8 @@ def predict(
     fractional: bool = False,
     sr: bool = False,
     rtstruct: bool = False,
+    uncertainty: bool = False,
+    keep_identity: bool = False,
 ) -> int:
     """Segment a file or folder of images or volumes; each case's files are written whole or not at all.
 
@@ -61,10 +63,11 @@ def predict(
     Args:
         bundle: directory of a bundle, or the name of one that comes with the package.
         input_path: file or folder: PNG, JPEG, TIFF, NIfTI; DICOM: a file, or a folder with series at any depth.
-        output_dir: gets ``<case>_seg.png`` (``.nii.gz`` for volumes), ``<case>_overlay.png``, ``<case>_report.json``
-            and ``run_report.json``; from a bundle with instances also ``<case>_instances.png`` (16 bit, or
-            ``.nii.gz``) and for 2D images ``<case>_contours.geojson``; from one that measures the ejection fraction
-            ``<patient>_ejection_fraction.json`` for each patient with two volumes. Made when missing.
+        output_dir: gets ``<case>_seg.png`` (``.nii.gz`` for NIfTI and DICOM), ``<case>_overlay.png``,
+            ``<case>_report.json``, ``<case>_contours.geojson`` for 2D images, ``<case>_contours.json`` for NIfTI and
+            DICOM, and ``run_report.json``; from a bundle with instances also ``<case>_instances.png`` (16 bit, or
+            ``.nii.gz``); from one that measures the ejection fraction ``<patient>_ejection_fraction.json`` for each
+            patient with two volumes. Made when missing.
         roi: auto, find or none; default the bundle's own.
         device: torch device; default the bundle's own.
         centre: point in the object: column and row of a 2D image, in a volume first and second index of a voxel, used
@@ -75,6 +78,9 @@ def predict(
         fractional: whether that holds probabilities instead of the mask, default False.
         sr: whether to write the measurements as ``<case>_sr.dcm`` too, default False.
         rtstruct: whether to write the contours as ``<case>_rtstruct.dcm``, default False.
+        uncertainty: whether to write how far the network's last steps differ as ``<case>_uncertainty.nii.gz`` (0 to 1)
+            or ``.png`` (0 to 255), default False.
+        keep_identity: whether the report and the picture of a DICOM case name the patient, default False.
 
     Returns:
         0 when every case worked, 3 when some were skipped.
@@ -97,7 +103,9 @@ def predict(
         runner = BundleRunner(root, device=device or workers.device, roi=roi, centre=centre)
         info = bundle_info(runner.name, _channel_def(runner))
         writer = None if dicom is None else DicomWriter(runner, info, **objects)
-        job = _Job(runner, info, cases, output, dicom, writer, objects)
+        more = {"uncertainty": uncertainty, "keep_identity": keep_identity}
+        _check_extras(runner, dicom, **more)
+        job = _Job(runner, info, cases, output, dicom, writer, {**objects, **more})
         reports = _predict_cases(job, run, workers)
         if workers.rank == 0:
             _write_summary(job, run, reports)
@@ -114,14 +122,14 @@ class _Job:
     output: Path
     dicom: DicomInput | None
     writer: DicomWriter | None
-    objects: dict[str, bool]
+    options: dict[str, bool]
 
     def made_from(self, item: dict[str, str]) -> str:
         """Fingerprint of a case's input and of all that makes its output."""
         runner = self.runner
         images = [Path(item["image"])] if self.dicom is None else self.dicom.files(item["case"])
         versions = (runner.name, runner.metadata.get("version"), monai_lsext.__version__)
-        made_by = {"weights": runner.weights_sha256, "versions": versions, "objects": self.objects}
+        made_by = {"weights": runner.weights_sha256, "versions": versions, "objects": self.options}
         return fingerprint([runner.config_path, *images], **made_by, **runner.options)
 
     def opened(self, item: dict[str, str]) -> AbstractContextManager[tuple[dict[str, str], DicomVolume | None]]:
@@ -141,7 +149,7 @@ def _predict_cases(job: _Job, run: RunReport, workers: Workers) -> list[dict[str
             report = earlier_report(job.output, item["case"], made_from)
             if report is None:
                 with job.opened(item) as (opened, volume):
-                    report, files = _predict_case(job.runner, job.info, opened, volume, job.writer)
+                    report, files = _predict_case(job, opened, volume)
                 content = report_json({**report, "made_from": made_from, "files": sorted(files)})
                 report = json.loads(content)
                 _write(job.output, {**files, f"{item['case']}_report.json": content}, job.cases)
@@ -170,45 +178,37 @@ def _write_summary(job: _Job, run: RunReport, reports: list[dict[str, Any]]) -> 
 
 
 def _predict_case(
-    runner: BundleRunner,
-    info: BundleInfo,
-    item: dict[str, str],
-    volume: DicomVolume | None = None,
-    writer: DicomWriter | None = None,
+    job: _Job, item: dict[str, str], volume: DicomVolume | None = None
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The case's report, and the content of its other files."""
-    case = item["case"]
+    case, runner, info = item["case"], job.runner, job.info
     loaded = runner.load(item)
     image = case_image(loaded["image"], item["image"])
-    pred, meta, probability = runner(loaded)
-    segmentation = found_in(pred, info, image)
-    report = case_report(case, runner, info, image, segmentation, meta)
+    found = runner(loaded, steps=job.options["uncertainty"])
+    segmentation = found_in(found.pred, info, image)
+    report = case_report(case, runner, info, image, segmentation, found.meta)
+    lines = captions(report, info)
     if volume is not None:
         report["dicom"] = volume.facts
         report["warnings"] += volume.warnings
-    text = (captions(report, info), report["warnings"])
+        if job.options["keep_identity"]:
+            report["patient"] = volume.patient
+            lines.insert(0, " ".join(filter(None, (volume.patient["id"], volume.patient["name"]))))
     if len(image.size) == 3:
-        figure = montage_figure(image, segmentation, info, *text, runner.centre)
+        figure = montage_figure(image, segmentation, info, lines, report["warnings"], runner.centre)
     else:
-        box = roi_box(meta.get("roi"), image.size)
-        figure = overlay_figure(image, segmentation, info, *text, box, runner.centre)
-    files = _mask_files(case, image, segmentation, info)
-    if volume is not None and writer is not None:
-        files |= writer.files(case, volume, segmentation.label_map, probability, report)
+        box = roi_box(found.meta.get("roi"), image.size)
+        figure = overlay_figure(image, segmentation, info, lines, report["warnings"], box, runner.centre)
+    files = mask_files(case, image, segmentation)
+    affine_mm = None if volume is None else volume.affine
+    files |= contour_files(case, report["bundle"], image, segmentation, info, affine_mm)
+    if found.steps is not None:
+        files |= uncertainty_file(case, image, found.steps)
+        report["step_spread"] = round(step_spread(found.steps), 6)
+    if volume is not None and job.writer is not None:
+        files |= job.writer.files(case, volume, segmentation.label_map, found.probability, report)
     files[f"{case}_overlay.png"] = overlay_png(figure)
     return report, files
-
-
-def _mask_files(case: str, image: CaseImage, segmentation: Segmentation, info: BundleInfo) -> dict[str, bytes]:
-    suffix, content = mask_file(segmentation.label_map, image, np.uint8)
-    files = {f"{case}_seg{suffix}": content}
-    if segmentation.instances is not None:
-        files[f"{case}_instances{suffix}"] = mask_file(segmentation.instances, image, np.uint16)[1]
-        if len(image.size) == 2:
-            names = {label.value: label.name for label in info.labels}
-            content = objects_geojson(segmentation.instances, segmentation.label_map, names, segmentation.scores)
-            files[f"{case}_contours.geojson"] = content
-    return files
 
 
 def _write_ejection_fractions(
@@ -244,6 +244,13 @@ def _check_case_names(cases: list[dict[str, str]]) -> None:
     for item in cases:
         if f"{item['case']}_report.json".casefold() == REPORT_NAME:
             raise ValueError(f"an input's report must not be {REPORT_NAME}; rename {Path(item['image']).name}")
+
+
+def _check_extras(runner: BundleRunner, dicom: DicomInput | None, uncertainty: bool, keep_identity: bool) -> None:
+    if uncertainty and not runner.gives_steps:
+        raise ValueError(f"`--uncertainty` needs a bundle whose network has steps of time, got {runner.name}")
+    if keep_identity and dicom is None:
+        raise ValueError("`--keep-identity` needs a DICOM file or folder as input: other files name no patient")
 
 
 def _channel_def(runner: BundleRunner) -> dict[str, str]:

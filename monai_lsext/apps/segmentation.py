@@ -16,7 +16,7 @@ from monai_lsext.apps.cases import CaseImage
 from monai_lsext.data.object_geojson import object_scores
 from monai_lsext.registry import BundleInfo, Region
 
-__all__ = ["Segmentation", "found_in", "mask_file"]
+__all__ = ["Segmentation", "found_in", "grid_file", "mask_file"]
 
 _GEOMETRY = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
@@ -75,11 +75,11 @@ def found_in(pred: Tensor, info: BundleInfo, image: CaseImage) -> Segmentation:
 
 
 def mask_file(values: np.ndarray, image: CaseImage, dtype: type[np.unsignedinteger]) -> tuple[str, bytes]:
-    """Suffix and content of a mask's file: a grey PNG, or a NIfTI file with the input's grid.
+    """Suffix and content of a mask's file, see :func:`grid_file`.
 
     Args:
         values: integers [W, H] or [W, H, D].
-        image: the input; of its header affines, their codes and the units are kept bit by bit, nothing else.
+        image: the input.
         dtype: ``np.uint8`` or ``np.uint16``.
 
     Raises:
@@ -88,7 +88,16 @@ def mask_file(values: np.ndarray, image: CaseImage, dtype: type[np.unsignedinteg
     largest = np.iinfo(dtype).max
     if values.min() < 0 or values.max() > largest:
         raise ValueError(f"mask must have values in 0 .. {largest}, got {values.min()} .. {values.max()}")
-    stored = values.astype(dtype)
+    return grid_file(values.astype(dtype), image)
+
+
+def grid_file(stored: np.ndarray, image: CaseImage) -> tuple[str, bytes]:
+    """Suffix and content of a file of values on the input's grid: a grey PNG, or a NIfTI file.
+
+    Args:
+        stored: [W, H] or [W, H, D], of the type that the file gets.
+        image: the input; of its header affines, their codes and the units are kept bit by bit, nothing else.
+    """
     if image.header is None:
         buffer = io.BytesIO()
         Image.fromarray(stored.T).save(buffer, format="PNG")
@@ -98,7 +107,7 @@ def mask_file(values: np.ndarray, image: CaseImage, dtype: type[np.unsignedinteg
         stored = stored[..., None]
     # a new header: free text and extensions of the input's may name the patient
     header = nib.Nifti1Header()
-    header.set_data_dtype(dtype)
+    header.set_data_dtype(stored.dtype)
     header.set_data_shape(stored.shape)
     for name in _GEOMETRY:
         header[name] = image.header[name]

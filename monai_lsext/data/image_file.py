@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from monai.utils import ensure_tuple
+from nibabel.openers import ImageOpener
 from PIL import Image
 
 __all__ = ["NIFTI_SUFFIXES", "PICTURE_SUFFIXES", "case_name", "check_image_file", "image_datalist", "is_picture"]
@@ -19,6 +21,8 @@ _FORMATS = ("PNG", "JPEG", "MPO", "TIFF")
 _MODES = ("L", "LA", "RGB", "RGBA")
 _KIND_OF_NET = {(1,): "8-bit grey", (3,): "8-bit RGB", (1, 3): "8-bit grey or RGB"}
 _EXIF_ORIENTATION = 0x0112
+_HEADER_BYTES = 348
+_GZIP_RATIO = 1032  # at most
 
 
 def case_name(path: str | os.PathLike[str]) -> str:
@@ -51,7 +55,9 @@ def image_datalist(input_path: str | os.PathLike[str]) -> list[dict[str, str]]:
     path = Path(input_path)
     suffixes = PICTURE_SUFFIXES + NIFTI_SUFFIXES
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+        files = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+        # a link that leads nowhere is a case that cannot be loaded, not none
+        files = [p for p in files if p.is_file() or (p.is_symlink() and not p.exists())]
         files = [p for p in files if p.name.lower().endswith(suffixes)]
         if not files:
             raise ValueError(f"input folder must hold PNG, JPEG, TIFF or NIfTI files, found none in {path}")
@@ -74,7 +80,7 @@ def check_image_file(path: str | os.PathLike[str], channels: int | Sequence[int]
     """Refuse an image file that would load as something else than the network expects.
 
     Args:
-        path: PNG, JPEG or TIFF: read whole. NIfTI: its header alone. Other kinds pass.
+        path: PNG, JPEG or TIFF: read whole. NIfTI: its header and size alone. Other kinds pass.
         channels: that are taken: 3 (colour), 1 (grey), or [1, 3].
 
     Raises:
@@ -95,11 +101,32 @@ def check_image_file(path: str | os.PathLike[str], channels: int | Sequence[int]
 
 def _check_nifti(file: Path) -> None:
     try:
-        image = nib.nifti1.load(file)
+        with ImageOpener(str(file)) as stream:
+            # unchecked: nibabel's own check would set voxel sizes of 0 to 1
+            header = nib.nifti1.Nifti1Header(stream.read(_HEADER_BYTES), check=False)
+        fault = _nifti_fault(header, file)
+        if fault is None:
+            nib.nifti1.load(file)
     except Exception as error:  # nibabel raises its own, gzip's and the system's errors for a broken file
         raise ValueError(f"{file.name}: expected a NIfTI file, found one that cannot be read as such") from error
-    if image.get_data_dtype().names is not None:
-        raise ValueError(f"{file.name}: expected one number per voxel and channel, found packed RGB voxels")
+    if fault is not None:
+        raise ValueError(f"{file.name}: expected {fault}")
+
+
+def _nifti_fault(header: nib.nifti1.Nifti1Header, file: Path) -> str | None:
+    """What was expected and found, in words; None when the header is fit."""
+    kind, shape = header.get_data_dtype(), header.get_data_shape()
+    if kind.names is not None or kind.kind == "c":
+        found = "complex numbers" if kind.kind == "c" else "packed RGB voxels"
+        return f"one number per voxel and channel, found {found}"
+    # the affine is made of the voxel sizes unless the header has one of its own
+    sizes = header["pixdim"][1 : 1 + min(len(shape), 3)]
+    if int(header["sform_code"]) <= 0 and not (sizes > 0).all():
+        return f"voxel sizes > 0, found {' x '.join(f'{size:g}' for size in sizes)}"
+    at_most = file.stat().st_size * (_GZIP_RATIO if file.name.lower().endswith(".gz") else 1)
+    if math.prod(map(int, shape)) * kind.itemsize > at_most:
+        return f"a whole NIfTI file, found less than {' x '.join(map(str, shape))} voxels"
+    return None
 
 
 def _check_picture(file: Path, channels: tuple[int, ...]) -> None:

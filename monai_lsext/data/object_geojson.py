@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import find_contours, points_in_poly
 
-__all__ = ["object_rings", "object_scores", "objects_geojson", "ring_polygons", "signed_area"]
+__all__ = ["object_rings", "object_scores", "objects_geojson", "regions_geojson", "ring_polygons", "signed_area"]
 
 
 def object_rings(objects: np.ndarray) -> dict[int, list[np.ndarray]]:
@@ -72,7 +72,6 @@ def objects_geojson(
     area_px = dict(zip(numbers.tolist(), areas_px.tolist(), strict=True))
     features = []
     for number, rings in object_rings(instances).items():
-        points = np.concatenate(rings)
         properties = {
             "label": names.get(value[number], str(value[number])),
             "class": value[number],
@@ -81,15 +80,31 @@ def objects_geojson(
         }
         if scores is not None:
             properties["score"] = round(scores[number], 4)
-        features.append(
-            {
-                "type": "Feature",
-                "id": number,
-                "bbox": [*points.min(0).tolist(), *points.max(0).tolist()],
-                "geometry": _geometry(rings),
-                "properties": properties,
-            }
-        )
+        features.append(_feature(number, rings, properties))
+    return _collection(features)
+
+
+def regions_geojson(masks: Mapping[str, np.ndarray]) -> bytes:
+    """GeoJSON as of :func:`objects_geojson` with one feature for each region that is not empty.
+
+    Args:
+        masks: name of the region -> boolean [W, H]. Regions may overlap. ``id`` is the number in this order, from 1;
+            properties are ``label`` and ``area_px``.
+    """
+    features = []
+    for number, (name, mask) in enumerate(masks.items(), 1):
+        for rings in object_rings(mask.astype(np.uint8)).values():
+            features.append(_feature(number, rings, {"label": name, "area_px": int(mask.sum())}))
+    return _collection(features)
+
+
+def _feature(number: int, rings: list[np.ndarray], properties: dict[str, Any]) -> dict[str, Any]:
+    points = np.concatenate(rings)
+    box = [*points.min(0).tolist(), *points.max(0).tolist()]
+    return {"type": "Feature", "id": number, "bbox": box, "geometry": _geometry(rings), "properties": properties}
+
+
+def _collection(features: list[dict[str, Any]]) -> bytes:
     return (json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":")) + "\n").encode()
 
 

@@ -116,6 +116,18 @@ class Click(torch.nn.Module):
         return logit
 
 
+class Settling(torch.nn.Module):
+    """A network that finds nothing before its last step: where the first channel is above 0.5."""
+
+    num_steps = 4
+
+    def evolve(self, image: torch.Tensor) -> list[torch.Tensor]:
+        return [torch.full_like(image[:, :1], -10.0)] * self.num_steps + [20 * image[:, :1] - 10]
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.evolve(image)[-1]
+
+
 SLICES = {"_target_": "SliceInferer", "roi_size": [16, 16], "spatial_dim": 2, "sw_batch_size": 8, "progress": False}
 
 
@@ -124,11 +136,12 @@ def write_one_label_bundle(root: Path, form: str) -> None:
 
     Args:
         form: ``slices`` (a 2D net over a grey volume), ``volume`` (a 3D net), ``nuclei`` (red of a photograph),
-            ``click`` and ``click_slices``: :class:`Click`, with the id ``centre``, on photographs and volumes.
+            ``click`` and ``click_slices``: :class:`Click`, with the id ``centre``, on photographs and volumes;
+            ``settling`` and ``settling_slices``: :class:`Settling`.
     """
     config = inference_config()
     steps = config["preprocessing"]["transforms"]
-    volume = form not in ("nuclei", "click")
+    volume = form not in ("nuclei", "click", "settling")
     if volume:
         for step in (steps[0], steps[3]):
             step["channels"] = 1
@@ -147,7 +160,9 @@ def write_one_label_bundle(root: Path, form: str) -> None:
         config["network_def"] = {"_target_": "stub_bundle.Click", "centre": "@centre"}
         state = {}
         del steps[4]  # a flip would move the point
-    if form in ("slices", "click_slices"):
+    if form.startswith("settling"):
+        config["network_def"], state = {"_target_": "stub_bundle.Settling"}, {}
+    if form.endswith("slices"):
         config["inferer"] = SLICES
     config["postprocessing"]["transforms"] = [
         step for step in config["postprocessing"]["transforms"] if step["_target_"] != "Lambdad"

@@ -38,6 +38,7 @@ def test_mask_overlay_and_report_of_a_photograph(tmp_path: Path, bundle: Path, p
     output = tmp_path / "new" / "out"
     assert run(bundle, source, output) == 0
     assert sorted(path.name for path in output.iterdir()) == [
+        "eye_contours.geojson",
         "eye_overlay.png",
         "eye_report.json",
         "eye_seg.png",

@@ -51,6 +51,7 @@ def test_mask_montage_and_report_of_an_oblique_volume(tmp_path: Path, form: str)
     output = tmp_path / "out"
     assert run(written(tmp_path, form), tmp_path / "in", output) == 0
     assert sorted(path.name for path in output.iterdir()) == [
+        "heart_contours.json",
         "heart_overlay.png",
         "heart_report.json",
         "heart_seg.nii.gz",
@@ -122,7 +123,7 @@ def test_two_volumes_of_a_patient_give_an_ejection_fraction(
     # the same input gives the same bytes, times apart
     assert run(tmp_path / "slices", source, tmp_path / "again") == 0
     names = {path.name for path in output.iterdir()} - {"run_report.json"}
-    assert len(names) == 7
+    assert len(names) == 9
     assert all((output / name).read_bytes() == (tmp_path / "again" / name).read_bytes() for name in names)
 
 

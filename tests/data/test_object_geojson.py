@@ -10,7 +10,7 @@ import pytest
 from skimage.draw import polygon as filled
 from skimage.measure import label
 
-from monai_lsext.data.object_geojson import object_rings, objects_geojson, signed_area
+from monai_lsext.data.object_geojson import object_rings, objects_geojson, regions_geojson, signed_area
 
 NAMES = {1: "nucleus", 2: "lumen"}
 
@@ -105,3 +105,18 @@ def test_numbers_may_have_gaps_and_nothing_gives_nothing() -> None:
     instances[1:3, 1:3], instances[1:3, 3:5] = 900, 5
     assert list(object_rings(instances)) == [5, 900]
     assert features(np.zeros((8, 8), dtype=int)) == []
+
+
+def test_regions_may_overlap_and_may_be_empty() -> None:
+    outer = np.zeros((30, 20), dtype=bool)
+    outer[4:14, 7:17] = True
+    inner = np.zeros_like(outer)
+    inner[6:8, 9:11] = True
+    content = json.loads(regions_geojson({"disc": outer, "none": 0 * outer, "cup": inner}))
+    assert [feature["properties"] for feature in content["features"]] == [
+        {"label": "disc", "area_px": 100},
+        {"label": "cup", "area_px": 4},
+    ]
+    assert [feature["id"] for feature in content["features"]] == [1, 3]
+    assert content["features"][1]["bbox"] == [5.5, 8.5, 7.5, 10.5]
+    np.testing.assert_array_equal(rasterised(content["features"], outer.shape), outer + 2 * inner)

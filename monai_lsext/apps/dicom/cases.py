@@ -12,7 +12,7 @@ from monai_lsext.apps.dicom.choice import why_not
 from monai_lsext.apps.dicom.headers import Frame, is_dicom
 from monai_lsext.apps.dicom.phases import mean_orientation, split_phases
 from monai_lsext.apps.dicom.repair import repair
-from monai_lsext.apps.dicom.series import Scan, Series, scan
+from monai_lsext.apps.dicom.series import Scan, Series, called_dicom, scan
 from monai_lsext.apps.dicom.volume import DicomVolume, read_volume
 from monai_lsext.data.image_file import NIFTI_SUFFIXES, PICTURE_SUFFIXES
 from monai_lsext.registry import BundleInfo
@@ -71,6 +71,10 @@ class DicomInput:
         info: of the bundle; its rule chooses.
         series_uid: of the only series that is taken, whatever the rule says.
 
+    Note:
+        Files of an unknown series are one more case, ``unknown-series``, which cannot be read: they may be the ends of
+        a stack, whose loss shows nowhere else.
+
     Raises:
         ValueError: when there is no such series, none fits or two cases have one name.
     """
@@ -92,6 +96,9 @@ class DicomInput:
         if not cases:
             nothing = "; ".join(reasons) or ", ".join(f"{n} {kind}" for kind, n in found.passed_over.items())
             raise ValueError(f"no DICOM series fits {info.name}: {nothing}")
+        if found.lost is not None:
+            fault = f"{found.lost}: a series may lack slices at its ends"
+            cases.append(DicomCase("unknown-series", Series("", "", ""), fault=fault))
         self.cases: dict[str, DicomCase] = {}
         for case in cases:
             other = self.cases.setdefault(case.name, case)
@@ -141,12 +148,12 @@ def dicom_input(path: str, info: BundleInfo, series_uid: str | None = None, want
             if any(is_dicom(file) for file in files):
                 raise ValueError("input folder holds DICOM and other images; choose the DICOM ones with --series UID")
             return None
-    elif not source.is_file() or not is_dicom(source):
+    elif not source.is_file() or not (is_dicom(source) or called_dicom(source)):
         if wanted:
             raise ValueError("DICOM options such as `--seg` and `--series` need a DICOM file or folder as input")
         return None
     found = scan(source)
-    if not found.series and not wanted and set(found.passed_over) <= {"other files", "symbolic links"}:
+    if not found.series and not wanted and set(found.passed_over) <= {"other files"}:
         return None
     return DicomInput(found, info, series_uid)
 

@@ -10,11 +10,11 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.tag import Tag
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
+from monai_lsext.apps.contours import in_patient, slice_polygons
 from monai_lsext.apps.dicom.headers import quiet
 from monai_lsext.apps.dicom.repair import derived_uid
 from monai_lsext.apps.dicom.seg import Producer, series_date
 from monai_lsext.apps.dicom.volume import DicomVolume
-from monai_lsext.data.object_geojson import object_rings, ring_polygons
 from monai_lsext.registry import BundleInfo, Region
 
 __all__ = ["contours_mm", "structure_set", "without_holes"]
@@ -60,12 +60,8 @@ def contours_mm(mask: np.ndarray, affine: np.ndarray) -> Iterator[tuple[int, np.
         (index of the slice, points [n, 3] in LPS mm of a ring without its repeated last point), the mask's 0.5 level
         between pixel centres.
     """
-    for k in range(mask.shape[2]):
-        for rings in object_rings(mask[..., k].astype(np.uint8)).values():
-            for polygon in ring_polygons(rings):
-                ring = without_holes(polygon)[:-1]
-                points = np.column_stack([ring, np.full(len(ring), k), np.ones(len(ring))]) @ affine.T
-                yield k, points[:, :3] * [-1, -1, 1]
+    for k, _, polygon in slice_polygons(mask.astype(np.uint8)):
+        yield k, in_patient(without_holes(polygon)[:-1], k, affine)
 
 
 def structure_set(

@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
+from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from monai_lsext.apps.dicom.headers import Frame, frames_of, is_dicom, is_image, quiet, read_header
 
-__all__ = ["Scan", "Series", "scan"]
+__all__ = ["Scan", "Series", "called_dicom", "scan"]
+
+_SUFFIXES = (".dcm", ".dicom", ".ima")
+_DAMAGED = "damaged DICOM files"
+_NAMELESS = "images without the identifiers of their study, series and instance"
 
 
 @dataclass
@@ -68,6 +72,17 @@ class Scan:
     series: list[Series]
     passed_over: dict[str, int]
 
+    @property
+    def lost(self) -> str | None:
+        """Images of which nobody knows the series, in words; None where there are none."""
+        found = [f"{self.passed_over[kind]} {kind}" for kind in (_DAMAGED, _NAMELESS) if kind in self.passed_over]
+        return " and ".join(found) or None
+
+
+def called_dicom(path: Path) -> bool:
+    """Whether a file is DICOM by its name; most have none that says so."""
+    return path.suffix.lower() in _SUFFIXES
+
 
 def scan(path: str | os.PathLike[str]) -> Scan:
     """Look for DICOM images in a file, or in a folder at any depth and under any name.
@@ -108,21 +123,23 @@ def _files(path: Path) -> Iterator[tuple[Path, str | None]]:
 def _add(file: Path, series: dict[tuple[str, str], Series]) -> str | None:
     """Add the file's image to its series; the reason when it holds none."""
     if not is_dicom(file):
-        return "other files"
+        return _DAMAGED if called_dicom(file) else "other files"
     header = read_header(file)
+    if header is not None and header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        return "directories of DICOM files"
     if header is None or "SOPClassUID" not in header:
-        return "damaged DICOM files"
+        return _DAMAGED
     with quiet():
         if not is_image(header):
             return _kind(header)
         keys = str(header.get("StudyInstanceUID", "")), str(header.get("SeriesInstanceUID", ""))
         if not all(keys) or not header.get("SOPInstanceUID"):
-            return "images without the identifiers of their study, series and instance"
+            return _NAMELESS
         found = series.get(keys) or Series(*keys, str(header.get("Modality", "")))
     try:
         found.frames += frames_of(header, file)
     except ValueError:
-        return "damaged DICOM files"
+        return _DAMAGED
     series[keys] = found
     return None
 
@@ -131,5 +148,5 @@ def _kind(header: Dataset) -> str:
     """What an object without an image is, in the plural."""
     name = UID(str(header.SOPClassUID)).name
     if name.endswith("Image Storage"):  # an image whose header ends before its size
-        return "damaged DICOM files"
+        return _DAMAGED
     return f"{header.get('Modality') or 'other DICOM'} objects"

@@ -48,6 +48,13 @@ class DicomVolume:
         """Distance of neighbouring slices."""
         return float(np.linalg.norm(self.affine[:3, 2]))
 
+    @property
+    def patient(self) -> dict[str, str]:
+        """Identity of the patient as the files state it; for who asks for it alone."""
+        first = self.sources[0]
+        keywords = {"id": "PatientID", "name": "PatientName", "birth_date": "PatientBirthDate", "sex": "PatientSex"}
+        return {name: str(first.get(keyword, "") or "") for name, keyword in keywords.items()}
+
     def save(self, path: Path) -> None:
         """Write a NIfTI file of the values and the grid; nothing else of the DICOM files."""
         image = nib.nifti1.Nifti1Image(self.values, self.affine)

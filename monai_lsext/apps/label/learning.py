@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.scoring import ScoringMethod
 from monailabel.interfaces.tasks.strategy import Strategy
+from torch import Tensor
 
 from monai_lsext.apps.label.served import ServedBundle
-from monai_lsext.apps.label.spread import image_spread
+from monai_lsext.apps.step_spread import step_spread
 from monai_lsext.data.checked_dataset import error_sentence
 
 __all__ = ["SpreadScoring", "SpreadStrategy"]
@@ -53,7 +54,8 @@ class SpreadScoring(ScoringMethod):
                     continue
                 kept = {"weights_sha256": runner.weights_sha256}
                 try:
-                    kept["spread"] = image_spread(runner, {"image": datastore.get_image_uri(image)})
+                    loaded = runner.load({"image": datastore.get_image_uri(image)})
+                    kept["spread"] = step_spread(cast(Tensor, runner(loaded, steps=True).steps))
                 except Exception as error:  # an image of another kind can fail in any transform; the others go on
                     kept["unfit"] = error_sentence(error)
                 datastore.update_image_info(image, {self.key: kept})

@@ -14,7 +14,7 @@ import pytest
 from dicom_files import CT, NAME, SECRETS, SERIES_UID, UID_ROOT, position, slice_dataset, slices, write
 from dicom_readers import read_by_dcmqi
 from pydicom.dataset import FileDataset
-from stub_bundle import box, write_one_label_bundle
+from stub_bundle import box, save_volume, write_one_label_bundle
 
 from monai_lsext.__main__ import main
 from monai_lsext.registry import BUNDLES, BundleInfo, SeriesRule, bundle_info
@@ -55,7 +55,7 @@ def test_a_series_becomes_mask_picture_report_and_seg(
     assert run(bundle, source.parent, output, "--seg") == 0
     assert sorted(path.name for path in output.iterdir()) == [
         "run_report.json",
-        *(f"{NAME}_{name}" for name in ("overlay.png", "report.json", "seg.dcm", "seg.nii.gz")),
+        *(f"{NAME}_{name}" for name in ("contours.json", "overlay.png", "report.json", "seg.dcm", "seg.nii.gz")),
     ]
     mask = nib.nifti1.load(output / f"{NAME}_seg.nii.gz")
     np.testing.assert_array_equal(np.asanyarray(mask.dataobj), MASK)
@@ -81,7 +81,7 @@ def test_shuffled_files_give_identical_results(tmp_path: Path, bundle: Path) -> 
     for seed in (0, 1):
         assert run(bundle, write(tmp_path / f"in{seed}", slices(grey()), seed), tmp_path / f"out{seed}", "--seg") == 0
     names = {path.name for path in (tmp_path / "out0").iterdir()} - {"run_report.json"}
-    assert len(names) == 4
+    assert len(names) == 5
     assert all((tmp_path / "out0" / name).read_bytes() == (tmp_path / "out1" / name).read_bytes() for name in names)
 
 
@@ -212,6 +212,26 @@ def test_series_that_do_not_fit(
     assert f"{NAME}: MR, 5 images of 20 x 18, {SERIES_UID}: passed over: modality MR" in capsys.readouterr().out
     assert run(bundle, tmp_path / "in", tmp_path / "mine", "--series", SERIES_UID) == 0
     assert [path.name for path in (tmp_path / "mine").glob("*.nii.gz")] == [f"{NAME}_seg.nii.gz"]
+
+
+def test_the_patient_is_named_when_asked_for(tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write(tmp_path / "in", slices(grey()))
+    assert run(bundle, source, tmp_path / "plain") == 0
+    assert run(bundle, source, tmp_path / "named", "--keep-identity") == 0
+    report = content(tmp_path / "named", f"{NAME}_report")
+    assert report.pop("patient") == {
+        "id": "PID-4711-X",
+        "name": "Jägermeister^Wilhelmine",
+        "birth_date": "19371224",
+        "sex": "F",
+    }
+    plain = content(tmp_path / "plain", f"{NAME}_report")
+    assert {**report, "made_from": ""} == {**plain, "made_from": ""}
+    pictures = [(tmp_path / folder / f"{NAME}_overlay.png").read_bytes() for folder in ("plain", "named")]
+    assert pictures[0] != pictures[1]
+    save_volume(tmp_path / "volume.nii.gz", MASK)
+    assert run(bundle, tmp_path / "volume.nii.gz", tmp_path / "out", "--keep-identity") == 2
+    assert "needs a DICOM file or folder as input: other files name no patient" in capsys.readouterr().err
 
 
 def test_nothing_tells_the_patient(tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

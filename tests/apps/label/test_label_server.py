@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from monai_lsext.apps.bundle_runner import BundleRunner
-from monai_lsext.apps.label.spread import image_spread
+from monai_lsext.apps.step_spread import step_spread
 from monai_lsext.registry import BUNDLES, find_bundle
 
 pytestmark = pytest.mark.label
@@ -145,7 +145,7 @@ def test_refine_smooths_a_rough_label(server: LabelClient, truth: dict[str, np.n
 def test_the_next_sample_is_the_least_settled(server: LabelClient, studies: Path) -> None:
     runner = BundleRunner(find_bundle("racenet_optic_disc_cup"))
     pictures = [path for path in studies.glob("*.png") if path.stem != "belly" and path.stem != "two"]
-    spreads = {path.stem: image_spread(runner, {"image": str(path)}) for path in pictures}
+    spreads = {path.stem: step_spread(runner(runner.load({"image": str(path)}), steps=True).steps) for path in pictures}
     assert len(set(spreads.values())) == 4
     sample = server.request("POST", "/activelearning/step_spread_racenet_optic_disc_cup", body={}).json
     assert sample["id"] == max(spreads, key=lambda name: spreads[name])

@@ -1,4 +1,4 @@
-"""Clicks and boxes as starts of a network, spread of steps, the object of a click."""
+"""Clicks and boxes as starts of a network, the object of a click."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from torch import Tensor
 
 from monai_lsext.apps.label.points import Box
 from monai_lsext.apps.label.served import one_object
-from monai_lsext.apps.label.spread import has_steps, step_spread
 from monai_lsext.apps.label.starts import CentreInferer, StartInferer, box_level_set
 from monai_lsext.inferers.file_points import on_grid
-from monai_lsext.networks.nets import LevelSetFCN, RACENet
+from monai_lsext.networks.nets import RACENet
 
 
 def marked(size: tuple[int, int], point: tuple[int, int]) -> MetaTensor:
@@ -113,18 +112,3 @@ def test_one_object_is_that_of_the_click() -> None:
     np.testing.assert_array_equal(one_object(label_map, (8, 10)), label_map - first)
     np.testing.assert_array_equal(one_object(label_map, Box((3, 3), (9, 9))), label_map - first)
     np.testing.assert_array_equal(one_object(first, (9, 9)), first)
-
-
-def test_spread_is_the_share_that_moves() -> None:
-    still = torch.zeros(3, 6, 6)
-    still[:, 2:4, 2:4] = 1
-    assert step_spread(still) == 0
-    growing = torch.zeros(2, 6, 6)
-    growing[0, 0, :2], growing[1, 0, :4] = 1, 1
-    assert step_spread(growing) == pytest.approx(0.5)
-    apart = torch.zeros(2, 6, 6)
-    apart[0, 0, 0], apart[1, 5, 5] = 1, 1
-    assert step_spread(apart) == 1
-    assert step_spread(torch.zeros(3, 4, 4)) == 0
-    assert has_steps(RACENet(2, 1, 1, 1, (3,)))
-    assert not has_steps(LevelSetFCN())
