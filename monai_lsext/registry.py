@@ -180,6 +180,7 @@ BUNDLES: dict[str, BundleInfo] = {
                 Region("cup", "optic cup", (2,), _BLUE),
             ),
             measurements=("vertical_cup_to_disc_ratio",),
+            series=SeriesRule("OP"),
         ),
         BundleInfo(
             name="edpcnn_left_ventricle",

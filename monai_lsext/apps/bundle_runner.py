@@ -11,10 +11,12 @@ from monai.data import MetaTensor, decollate_batch, list_data_collate
 from monai.transforms import AsDiscreted, Compose, EnsureChannelFirstd, LoadImaged, SaveImaged
 
 from monai_lsext.apps.step_spread import LastSteps, has_steps
-from monai_lsext.bundle.source import BundleSource
+from monai_lsext.bundle.source import BundleSource, built
 from monai_lsext.transforms.image_checks import CheckImaged
 
 __all__ = ["BundleRunner", "Prediction"]
+
+_IDS = ("device", "preprocessing", "inferer", "postprocessing", "network_def")
 
 
 class Prediction(NamedTuple):
@@ -70,13 +72,14 @@ class BundleRunner:
             if name not in parser:
                 raise ValueError(f"`--{name}` needs a bundle whose inference.yaml has the id {name}, got {self.name}")
             parser[name] = value
-        self.device = torch.device(parser.get_parsed_content("device"))
-        self.preprocessing = parser.get_parsed_content("preprocessing")
+        content = {name: built(parser, name, "inference.yaml") for name in _IDS}
+        self.device = torch.device(content["device"])
+        self.preprocessing = content["preprocessing"]
         self._loading_end = _loading_end(self.preprocessing)
-        self.inferer = parser.get_parsed_content("inferer")
-        self.postprocessing = _without_saving(parser.get_parsed_content("postprocessing"))
+        self.inferer = content["inferer"]
+        self.postprocessing = _without_saving(content["postprocessing"])
         self._discrete_at = _first_discrete(self.postprocessing)
-        self.network = source.with_weights(parser.get_parsed_content("network_def"))
+        self.network = source.with_weights(content["network_def"])
         self.weights_sha256 = hashlib.sha256(source.weights_path.read_bytes()).hexdigest()
         self.network.to(self.device).eval()
 

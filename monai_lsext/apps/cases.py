@@ -82,6 +82,12 @@ class CaseImage:
         return 1.0 if self.header_spacing is None else self.header_spacing[1] / self.header_spacing[0]
 
     @property
+    def is_blank(self) -> bool:
+        """Whether all pixels are alike, so that there is nothing to find."""
+        axes = (0, 1) if len(self.size) == 2 else None
+        return bool((self.pixels.min(axis=axes) == self.pixels.max(axis=axes)).all())
+
+    @property
     def notes(self) -> list[str]:
         """What a reader of measurements has to know."""
         if self.header is None or self._mm is not None:

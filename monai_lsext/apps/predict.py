@@ -20,8 +20,9 @@ from monai_lsext.apps.case_files import contour_files, mask_files, uncertainty_f
 from monai_lsext.apps.cases import case_image
 from monai_lsext.apps.cohort import Workers, earlier_report, fingerprint
 from monai_lsext.apps.dicom.cases import DicomInput, dicom_input
+from monai_lsext.apps.dicom.headers import patient_of
 from monai_lsext.apps.dicom.objects import DicomWriter
-from monai_lsext.apps.dicom.volume import DicomVolume
+from monai_lsext.apps.dicom.photograph import DicomImage
 from monai_lsext.apps.ejection_fraction import EJECTION_FRACTION, ejection_fractions
 from monai_lsext.apps.montage import montage_figure
 from monai_lsext.apps.overlay import overlay_figure, overlay_png
@@ -132,7 +133,11 @@ class _Job:
         made_by = {"weights": runner.weights_sha256, "versions": versions, "objects": self.options}
         return fingerprint([runner.config_path, *images], **made_by, **runner.options)
 
-    def opened(self, item: dict[str, str]) -> AbstractContextManager[tuple[dict[str, str], DicomVolume | None]]:
+    def sentence(self, item: dict[str, str], error: Exception) -> str:
+        """What went wrong with a case, on one line."""
+        return error_sentence(error, item["image"]) if self.dicom is None else self.dicom.sentence(item["case"], error)
+
+    def opened(self, item: dict[str, str]) -> AbstractContextManager[tuple[dict[str, str], DicomImage | None]]:
         """The item with its file, and its volume where it is DICOM."""
         return nullcontext((item, None)) if self.dicom is None else self.dicom.opened(item["case"])
 
@@ -154,7 +159,7 @@ def _predict_cases(job: _Job, run: RunReport, workers: Workers) -> list[dict[str
                 report = json.loads(content)
                 _write(job.output, {**files, f"{item['case']}_report.json": content}, job.cases)
         except Exception as error:  # loading, network, drawing or writing can fail in any way; the rest goes on
-            sentence = error_sentence(error, item["image"])
+            sentence = job.sentence(item, error)
             run.skipped.append({"case": item["case"], "reason": sentence})
             tqdm.write(f"skipped {item['case']}: {sentence}", file=sys.stderr)
             continue
@@ -178,22 +183,23 @@ def _write_summary(job: _Job, run: RunReport, reports: list[dict[str, Any]]) -> 
 
 
 def _predict_case(
-    job: _Job, item: dict[str, str], volume: DicomVolume | None = None
+    job: _Job, item: dict[str, str], volume: DicomImage | None = None
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The case's report, and the content of its other files."""
     case, runner, info = item["case"], job.runner, job.info
     loaded = runner.load(item)
     image = case_image(loaded["image"], item["image"])
     found = runner(loaded, steps=job.options["uncertainty"])
-    segmentation = found_in(found.pred, info, image)
+    pred = torch.zeros_like(found.pred) if image.is_blank else found.pred  # some networks find objects in nothing
+    segmentation = found_in(pred, info, image)
     report = case_report(case, runner, info, image, segmentation, found.meta)
     lines = captions(report, info)
     if volume is not None:
         report["dicom"] = volume.facts
         report["warnings"] += volume.warnings
         if job.options["keep_identity"]:
-            report["patient"] = volume.patient
-            lines.insert(0, " ".join(filter(None, (volume.patient["id"], volume.patient["name"]))))
+            report["patient"] = patient = patient_of(volume.sources[0])
+            lines.insert(0, " ".join(filter(None, (patient["id"], patient["name"]))))
     if len(image.size) == 3:
         figure = montage_figure(image, segmentation, info, lines, report["warnings"], runner.centre)
     else:

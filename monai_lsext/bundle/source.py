@@ -15,7 +15,7 @@ from monai.bundle.scripts import _get_fake_spatial_shape
 from monai.utils import get_equivalent_dtype
 from torch import Tensor, nn
 
-__all__ = ["BundleError", "BundleSource", "CheckSkippedError", "one_line"]
+__all__ = ["BundleError", "BundleSource", "CheckSkippedError", "built", "one_line"]
 
 SMALLEST_SIDE = 32
 
@@ -33,6 +33,23 @@ def one_line(error: BaseException, length: int = 200) -> str:
     text = " ".join(f"{type(error).__name__}: {error}".split())
     text = text if len(text) <= length else text[: length - 3] + "..."
     return text if error.__cause__ is None else f"{text} (from {one_line(error.__cause__, length)})"
+
+
+def built(parser: ConfigParser, item: str, *names: str) -> Any:
+    """What an id of configs stands for.
+
+    Args:
+        parser: of the configs.
+        item: the id.
+        names: of the configs' files, for the sentence.
+
+    Raises:
+        BundleError: where it cannot be built.
+    """
+    try:
+        return parser.get_parsed_content(item)
+    except Exception as e:  # a config can fail in any way; the sentence must name the file
+        raise BundleError(f"{item} of configs/{' + '.join(names)} cannot be built: {one_line(e)}") from e
 
 
 @dataclass(frozen=True)
@@ -74,17 +91,13 @@ class BundleSource:
             parser.read_config([str(self.root / "configs" / name) for name in names])
             parser.read_meta(self.metadata)
             parser["bundle_root"] = str(self.root)
-        except Exception as e:  # a config can fail in any way; the sentence must name the file
+        except Exception as e:  # as above
             raise BundleError(f"configs/{' + '.join(names)} cannot be read: {one_line(e)}") from e
         return parser
 
     def network(self, *names: str) -> nn.Module:
         """A fresh ``network_def`` of configs, in eval mode."""
-        parser = self.parser(*names)
-        try:
-            network = parser.get_parsed_content("network_def")
-        except Exception as e:  # as above
-            raise BundleError(f"network_def of configs/{' + '.join(names)} cannot be built: {one_line(e)}") from e
+        network = built(self.parser(*names), "network_def", *names)
         if not isinstance(network, nn.Module):
             raise BundleError(
                 f"network_def of configs/{' + '.join(names)} must be a torch module, got {type(network).__name__}"

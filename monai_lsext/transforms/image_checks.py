@@ -51,7 +51,8 @@ class CheckImaged(MapTransform):
 
     What loses nothing is mended, with a note in ``meta["notes"]`` (a list of one str): a fully opaque alpha
     channel is dropped, three equal channels become one for a grey net. A 2D image in a NIfTI file, stored as
-    [W, H, 1, C] or [W, H, C], becomes [C, W, H].
+    [W, H, 1, C] or [W, H, C], becomes [C, W, H]. Whole numbers become float32, as ``LoadImaged`` gives them: MONAI
+    Deploy hands over images as they are stored.
 
     Args:
         keys: items to check.
@@ -86,6 +87,8 @@ class CheckImaged(MapTransform):
         return d
 
     def _checked(self, image: Tensor) -> Tensor:
+        if not image.is_floating_point():
+            image = image.float()
         if self.spatial_dims == (2,) and image.ndim == 4:
             image = _without_third_axis(image, self.channels)
         if image.ndim - 1 not in self.spatial_dims:

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai_lsext.apps.dicom.choice import why_not
-from monai_lsext.apps.dicom.headers import Frame, is_dicom
+from monai_lsext.apps.dicom.headers import Frame, is_dicom, without_patient
 from monai_lsext.apps.dicom.phases import mean_orientation, split_phases
-from monai_lsext.apps.dicom.repair import repair
+from monai_lsext.apps.dicom.photograph import PHOTOGRAPHS, DicomImage, read_photograph
+from monai_lsext.apps.dicom.pixels import read_dataset
+from monai_lsext.apps.dicom.repair import repair, repair_header
 from monai_lsext.apps.dicom.series import Scan, Series, called_dicom, scan
-from monai_lsext.apps.dicom.volume import DicomVolume, read_volume
+from monai_lsext.apps.dicom.volume import read_volume
+from monai_lsext.data.checked_dataset import error_sentence
 from monai_lsext.data.image_file import NIFTI_SUFFIXES, PICTURE_SUFFIXES
 from monai_lsext.registry import BundleInfo
 
@@ -22,16 +25,17 @@ __all__ = ["DicomCase", "DicomInput", "dicom_input"]
 
 @dataclass(frozen=True)
 class DicomCase:
-    """One volume of a series.
+    """One volume or photograph of a series.
 
     Args:
-        name: ``series-<end of its identifier>[_phaseK]``.
+        name: ``series-<end of its identifier>[_phaseK]``, of one of several photographs ``[_imageK]``.
         series: it belongs to.
         frames: its slices; empty where ``fault`` says why there are none.
         phase: number of the phase from 1, None without phases.
         num_phases: of the series.
         warnings: of sorting the images.
         fault: why the images are no volume.
+        photograph: whether it is one.
     """
 
     name: str
@@ -41,25 +45,30 @@ class DicomCase:
     num_phases: int = 1
     warnings: list[str] = field(default_factory=list)
     fault: str | None = None
+    photograph: bool = False
 
-    def read(self) -> DicomVolume:
-        """The volume with its repaired sources.
+    def read(self) -> DicomImage:
+        """The volume or photograph with its repaired sources.
 
         Raises:
             ValueError: when the images make no volume.
         """
         if self.fault is not None:
             raise ValueError(self.fault)
-        volume = read_volume(self.frames)
-        repaired = repair(volume.sources, mean_orientation(self.frames), volume.step_mm)
-        volume.warnings[:0] = [*self.warnings, *repaired]
-        volume.facts = {
+        facts = {
             "study_instance_uid": self.series.study_uid,
             "series_instance_uid": self.series.series_uid,
             "modality": self.series.modality,
-            "phase": self.phase,
-            "num_phases": self.num_phases,
         }
+        if self.photograph:
+            picture = read_photograph(self.frames[0])
+            picture.warnings = repair_header(picture.sources)
+            picture.facts = {**facts, "sop_instance_uid": self.frames[0].sop_instance_uid}
+            return picture
+        volume = read_volume(self.frames)
+        repaired = repair(volume.sources, mean_orientation(self.frames), volume.step_mm)
+        volume.warnings[:0] = [*self.warnings, *repaired]
+        volume.facts = {**facts, "phase": self.phase, "num_phases": self.num_phases}
         return volume
 
 
@@ -85,11 +94,12 @@ class DicomInput:
         reasons = []
         for series in found.series:
             reason = _why_not(series, info, series_uid)
-            taken = [] if reason else _cases(series)
+            photographs = info.series is not None and info.series.modality == PHOTOGRAPHS
+            taken = [] if reason else _photographs(series) if photographs else _cases(series)
             cases += taken
             if reason:
                 reasons.append(f"{series.name}: {reason}")
-            phases = f", {len(taken)} phases" if len(taken) > 1 else ""
+            phases = f", {len(taken)} {'photographs' if photographs else 'phases'}" if len(taken) > 1 else ""
             outcome = f"passed over: {reason}" if reason else f"taken{phases}"
             self.lines.append(f"{series.name}: {series.description}: {outcome}")
         self.lines += [f"passed over: {number} {kind}" for kind, number in found.passed_over.items()]
@@ -111,18 +121,31 @@ class DicomInput:
     @property
     def datalist(self) -> list[dict[str, str]]:
         """One item a case; its file does not exist before it is opened."""
-        return [{"image": f"{name}.nii", "case": name} for name in self.cases]
+        return [{"image": name, "case": name} for name in self.cases]
 
     def files(self, name: str) -> list[Path]:
         """The files of a case, each once, in the order of its slices."""
         return list(dict.fromkeys(frame.path for frame in self.cases[name].frames))
 
+    def sentence(self, name: str, error: Exception, length: int = 300) -> str:
+        """What went wrong with a case, without what its headers say of the patient, names of files and folders."""
+        text = error_sentence(error, length=100 * length)
+        files = self.files(name)
+        for file in files:
+            text = text.replace(str(file), "a file of the series")
+        if files:
+            try:
+                text = without_patient(text, read_dataset(self.cases[name].frames[0]))
+            except ValueError:
+                text = "its files cannot be read"  # what the message may quote is not known
+        return text if len(text) <= length else text[: length - 3] + "..."
+
     @contextmanager
-    def opened(self, name: str) -> Iterator[tuple[dict[str, str], DicomVolume]]:
-        """A case's volume, and an item whose image is a temporary NIfTI file of it: bundles load files."""
+    def opened(self, name: str) -> Iterator[tuple[dict[str, str], DicomImage]]:
+        """A case's volume, and an item whose image is a temporary file of it (NIfTI, PNG): bundles load files."""
         volume = self.cases[name].read()
         with tempfile.TemporaryDirectory(prefix="monai_lsext_") as folder:
-            path = Path(folder) / f"{name}.nii"
+            path = Path(folder) / f"{name}{volume.suffix}"
             volume.save(path)
             yield {"image": str(path), "case": name}, volume
 
@@ -164,6 +187,12 @@ def _why_not(series: Series, info: BundleInfo, series_uid: str | None) -> str | 
     if info.series is None:
         return f"the bundle takes no DICOM series but {info.takes}"
     return why_not(series, info.series)
+
+
+def _photographs(series: Series) -> list[DicomCase]:
+    frames = sorted(series.slices, key=lambda frame: (frame.instance, frame.sop_instance_uid))
+    names = [f"{series.name}_image{k}" for k in range(1, len(frames) + 1)] if len(frames) > 1 else [series.name]
+    return [DicomCase(name, series, [frame], photograph=True) for name, frame in zip(names, frames, strict=True)]
 
 
 def _cases(series: Series) -> list[DicomCase]:

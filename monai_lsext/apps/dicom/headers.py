@@ -14,8 +14,19 @@ from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
-__all__ = ["Frame", "frames_of", "is_dicom", "is_image", "quiet", "read_header", "without_patient"]
+__all__ = [
+    "PATIENT_GROUP",
+    "Frame",
+    "frames_of",
+    "is_dicom",
+    "is_image",
+    "patient_of",
+    "quiet",
+    "read_header",
+    "without_patient",
+]
 
 _TAGS = [
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "ImageType"),
@@ -23,11 +34,12 @@ _TAGS = [
     *("ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "SpacingBetweenSlices"),
     *("InstanceNumber", "TriggerTime", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
+PATIENT_GROUP = 0x0010
 _PREAMBLE = 128
 # A file without the preamble starts with the first element of its meta information, or one of these of group 8.
 _FIRST_TAGS = (b"\2\0\0\0", b"\x08\0\0\0", b"\x08\0\1\0", b"\x08\0\5\0", b"\x08\0\x08\0", b"\x08\0\x16\0")
 _NO_IMAGES = ("SEG", "RTDOSE")
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7."  # the dot tells it from photographs: ....77.1
 
 
 @dataclass(frozen=True)
@@ -82,13 +94,29 @@ def quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
+def patient_of(dataset: Dataset) -> dict[str, str]:
+    """Identity of the patient as a file states it: for who asks for it alone."""
+    keywords = {"id": "PatientID", "name": "PatientName", "birth_date": "PatientBirthDate", "sex": "PatientSex"}
+    return {name: str(dataset.get(keyword) or "") for name, keyword in keywords.items()}
+
+
 def without_patient(text: str, dataset: Dataset) -> str:
     """A message without the values of the data set's patient module (group 0010), nor parts of a name."""
-    values = {str(element.value) for element in dataset.group_dataset(0x0010) if element.VR != "SQ"}
+    with quiet():
+        values = {_text(dataset, tag) for tag in dataset.group_dataset(PATIENT_GROUP).keys()}
     parts = {part for value in values for part in [value, *re.split(r"[\^=\s]", value)] if len(part) > 1}
     for part in sorted(parts, key=len, reverse=True):
         text = text.replace(part, "***")
     return text
+
+
+def _text(dataset: Dataset, tag: BaseTag) -> str:
+    try:
+        # a weight tells nobody, and its digits are met in other numbers
+        return "" if dataset[tag].VR in ("SQ", "DS", "IS") else str(dataset[tag].value)
+    except Exception:  # a value of a wrong form is what messages quote
+        value = dataset.get_item(tag).value
+        return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def is_dicom(path: Path) -> bool:
@@ -164,7 +192,7 @@ def _kind(header: Dataset) -> str | None:
     types = header.get("ImageType") or []
     if "LOCALIZER" in ([types] if isinstance(types, str) else list(types)):
         return "localiser"
-    return "secondary capture" if str(header.SOPClassUID).startswith(_SECONDARY_CAPTURE) else None
+    return "secondary capture" if f"{header.SOPClassUID}.".startswith(_SECONDARY_CAPTURE) else None
 
 
 def _find(places: Sequence[Dataset], group: str, keyword: str) -> Any:

@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom.dataset import Dataset
 from torch import Tensor
 
 import monai_lsext
 from monai_lsext.apps.bundle_runner import BundleRunner
 from monai_lsext.apps.dicom.headers import quiet
+from monai_lsext.apps.dicom.photograph import PHOTOGRAPHS, DicomImage, DicomPhotograph
 from monai_lsext.apps.dicom.rtstruct import structure_set
 from monai_lsext.apps.dicom.seg import Producer, dicom_bytes, highdicom, segmentation_object
-from monai_lsext.apps.dicom.sr import Finding, measurement_report
+from monai_lsext.apps.dicom.sr import RATIOS, Finding, measurement_report, photograph_report
 from monai_lsext.apps.dicom.volume import DicomVolume
-from monai_lsext.registry import BundleInfo
+from monai_lsext.registry import BundleInfo, Label
 
 __all__ = ["DicomWriter"]
 
@@ -33,8 +35,8 @@ class DicomWriter:
         rtstruct: whether RT Structure Sets are written.
 
     Raises:
-        ValueError: for a SEG without highdicom, for options of the SEG without it, or when probabilities are wanted of
-            a bundle that gives none.
+        ValueError: for a SEG without highdicom, for options of the SEG without it, when probabilities are wanted of a
+            bundle that gives none, or contours in the patient of one for photographs.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class DicomWriter:
             raise ValueError(
                 f"`--fractional` needs a bundle that makes its mask of a probability by AsDiscreted, got {info.name}"
             )
+        if rtstruct and info.series is not None and info.series.modality == PHOTOGRAPHS:
+            raise ValueError("`--rtstruct` needs slices with a place in the patient, photographs have none")
         self.info = info
         self.seg, self.fractional, self.sr, self.rtstruct = seg, fractional, sr, rtstruct
         self.producer = Producer(
@@ -63,7 +67,7 @@ class DicomWriter:
     def files(
         self,
         case: str,
-        volume: DicomVolume,
+        volume: DicomImage,
         label_map: np.ndarray,
         probability: Tensor | None,
         report: dict[str, Any],
@@ -75,9 +79,9 @@ class DicomWriter:
             probability: as the bundle gave it.
             report: gets a note where nothing was found.
         """
-        label_map = label_map.reshape(volume.values.shape)
-        files = self._seg_files(case, volume, label_map, probability) if self.seg else {}
-        if self.rtstruct:
+        label_map = label_map.reshape(volume.shape)
+        files = self._seg_files(case, volume, label_map, probability, report) if self.seg else {}
+        if self.rtstruct and isinstance(volume, DicomVolume):
             contours = structure_set(volume, label_map, self.info, self.producer)
             if contours is not None:
                 files[f"{case}_rtstruct.dcm"] = dicom_bytes(contours)
@@ -86,7 +90,12 @@ class DicomWriter:
         return files
 
     def _seg_files(
-        self, case: str, volume: DicomVolume, label_map: np.ndarray, probability: Tensor | None
+        self,
+        case: str,
+        volume: DicomImage,
+        label_map: np.ndarray,
+        probability: Tensor | None,
+        report: dict[str, Any],
     ) -> dict[str, bytes]:
         values = None
         if self.fractional:
@@ -96,14 +105,23 @@ class DicomWriter:
             return {}
         files = {f"{case}_seg.dcm": dicom_bytes(seg)}
         if self.sr:
-            voxel_ml = abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000
             counts = {label: int((label_map == label.value).sum()) for label in self.info.labels}
-            findings = [
-                Finding(seg, label, round(count * voxel_ml, 4), label.name) for label, count in counts.items() if count
-            ]
-            sr = measurement_report(findings, str(volume.sources[0].get("Modality", "")), self.producer)
-            files[f"{case}_sr.dcm"] = dicom_bytes(sr)
+            found = {label: count for label, count in counts.items() if count}
+            files[f"{case}_sr.dcm"] = dicom_bytes(self._measurements(seg, volume, found, report))
         return files
+
+    def _measurements(
+        self, seg: Dataset, volume: DicomImage, counts: dict[Label, int], report: dict[str, Any]
+    ) -> Dataset:
+        """SR of the segments with so many voxels each."""
+        source = volume.sources[0]
+        if isinstance(volume, DicomPhotograph):
+            values = report["measurements"]
+            ratios = {name: values[name] for name in RATIOS if values.get(name) is not None}
+            return photograph_report(seg, source, list(counts), ratios, self.producer)
+        voxel_ml = abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000
+        findings = [Finding(seg, label, round(count * voxel_ml, 4), label.name) for label, count in counts.items()]
+        return measurement_report(findings, str(source.get("Modality", "")), self.producer)
 
     def fraction_files(self, series: str, content: dict[str, Any], modality: str, output: Path) -> dict[str, bytes]:
         """Name -> content of the SR of an ejection fraction; none where it is not defined.

@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from monai_lsext.apps.dicom.headers import Frame, quiet
 
-__all__ = ["read_images"]
+__all__ = ["check_decoder", "read_dataset", "read_images"]
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -36,7 +36,7 @@ def read_images(frames: Sequence[Frame]) -> tuple[np.ndarray, list[Dataset], lis
     stored = np.empty(0)
     for index, frame in enumerate(frames):
         if index == 0 or frame.path != frames[index - 1].path:
-            dataset = _read(frame)
+            dataset = read_dataset(frame)
             stored = _decode(dataset, frame)
             inverted |= dataset.get("PhotometricInterpretation") == "MONOCHROME1"
             for keyword in _PIXELS:
@@ -50,7 +50,12 @@ def read_images(frames: Sequence[Frame]) -> tuple[np.ndarray, list[Dataset], lis
     return values if values.dtype.kind == "i" else values.astype(np.float32), sources, warnings
 
 
-def _read(frame: Frame) -> Dataset:
+def read_dataset(frame: Frame) -> Dataset:
+    """A frame's file, with its transfer syntax stated.
+
+    Raises:
+        ValueError: naming the instance that cannot be read.
+    """
     try:
         with quiet():
             dataset = pydicom.dcmread(frame.path, force=True)
@@ -67,13 +72,7 @@ def _decode(dataset: Dataset, frame: Frame) -> np.ndarray:
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     if int(dataset.get("SamplesPerPixel") or 1) != 1 or not photometric.startswith("MONOCHROME"):
         raise ValueError(f"image {frame.label}: expected grey values, found {photometric or 'no statement of colours'}")
-    syntax = dataset.file_meta.TransferSyntaxUID
-    try:
-        available = get_decoder(syntax).is_available if syntax.is_compressed else True
-    except NotImplementedError:
-        available = False
-    if not available:
-        raise ValueError(f"image {frame.label}: no decoder is installed for pixels compressed as {syntax.name}")
+    check_decoder(dataset, frame)
     try:
         with quiet():
             pixels = dataset.pixel_array
@@ -86,6 +85,17 @@ def _decode(dataset: Dataset, frame: Frame) -> np.ndarray:
         # lowest + highest value - stored
         pixels = (-1 if signed else 2**bits - 1) - pixels.astype(np.int64)
     return pixels
+
+
+def check_decoder(dataset: Dataset, frame: Frame) -> None:
+    """Raise for pixels compressed in a way for which no decoder is installed."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        available = get_decoder(syntax).is_available if syntax.is_compressed else True
+    except NotImplementedError:
+        available = False
+    if not available:
+        raise ValueError(f"image {frame.label}: no decoder is installed for pixels compressed as {syntax.name}")
 
 
 def _rescaled(image: np.ndarray, dataset: Dataset, frame: Frame) -> np.ndarray:

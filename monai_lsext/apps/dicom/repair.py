@@ -11,9 +11,9 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, DT, TM
 
-from monai_lsext.apps.dicom.headers import quiet
+from monai_lsext.apps.dicom.headers import PATIENT_GROUP, quiet
 
-__all__ = ["derived_uid", "repair"]
+__all__ = ["derived_uid", "repair", "repair_header"]
 
 _TIMES = {"DA": DA, "TM": TM, "DT": DT}
 _SEXES = ("", "F", "M", "O")
@@ -41,19 +41,11 @@ def repair(sources: Sequence[Dataset], directions: np.ndarray, step_mm: float) -
     Returns:
         Warnings, a sentence for each kind of fault; names of elements, never a value of the patient's.
 
-    Note:
-        Identifiers of study, series and instances are kept to the letter, also invalid ones: a reference with another
-        spelling would lead nowhere.
     """
+    warnings = repair_header(sources)
     with quiet():
-        warnings = _empty_invalid(sources)
         warnings += _one_frame_of_reference(sources)
-        if any(_LEADING_ZERO.search(str(source.get(name, ""))) for source in sources for name in _UIDS):
-            warnings.append("identifiers have a component with a leading zero: kept, so that references are found")
         for source in sources:
-            for name in _REQUIRED:
-                if name not in source:
-                    setattr(source, name, "")
             if "ImagePositionPatient" in source:  # not in the groups of a multi-frame image
                 source.ImageOrientationPatient = [f"{value:.12g}" for value in directions.ravel()]
                 source.SpacingBetweenSlices = f"{step_mm:.12g}"
@@ -62,20 +54,42 @@ def repair(sources: Sequence[Dataset], directions: np.ndarray, step_mm: float) -
     return warnings
 
 
+def repair_header(sources: Sequence[Dataset]) -> list[str]:
+    """Mend in place what does not depend on the images' places.
+
+    Returns:
+        Warnings, as of :func:`repair`.
+
+    Note:
+        Identifiers of study, series and instances are kept to the letter, also invalid ones: a reference with another
+        spelling would lead nowhere.
+    """
+    with quiet():
+        warnings = _empty_invalid(sources)
+        if any(_LEADING_ZERO.search(str(source.get(name, ""))) for source in sources for name in _UIDS):
+            warnings.append("identifiers have a component with a leading zero: kept, so that references are found")
+        for source in sources:
+            for name in _REQUIRED:
+                if name not in source:
+                    setattr(source, name, "")
+    return warnings
+
+
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
 def _empty_invalid(sources: Sequence[Dataset]) -> list[str]:
-    """Empty dates, times and a sex that are none."""
+    """Empty dates, times and a sex that are none, and what is no number of the patient, such as a weight of 70,5."""
     emptied: set[str] = set()
     for source in sources:
         for tag in list(source.keys()):
             if tag.is_private:
                 continue
             try:
-                kind = _TIMES.get(dictionary_VR(tag))
+                vr = dictionary_VR(tag)
             except KeyError:
                 continue
+            kind = float if tag.group == PATIENT_GROUP and vr in ("DS", "IS") else _TIMES.get(vr)
             if kind is not None and not _is(kind, source[tag].value):
                 emptied.add(source[tag].keyword)
                 source[tag].value = ""

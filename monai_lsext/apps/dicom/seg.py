@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 import io
 from collections.abc import Sequence
@@ -10,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code as DicomCode
+from pydicom.uid import VLPhotographicImageStorage
 
 from monai_lsext.apps.dicom.headers import quiet, without_patient
+from monai_lsext.apps.dicom.photograph import DicomImage, DicomPhotograph
 from monai_lsext.apps.dicom.repair import derived_uid
-from monai_lsext.apps.dicom.volume import DicomVolume
 from monai_lsext.registry import BundleInfo, Label
 
 __all__ = ["Producer", "dicom_bytes", "highdicom", "segment_code", "segmentation_object", "series_date"]
@@ -58,13 +58,13 @@ def highdicom() -> Any:
 
 
 def segmentation_object(
-    volume: DicomVolume,
+    volume: DicomImage,
     label_map: np.ndarray,
     info: BundleInfo,
     producer: Producer,
     probability: np.ndarray | None = None,
 ) -> Dataset | None:
-    """The SEG of a volume: all slices of the series, one segment for each label that was found.
+    """The SEG of a volume or photograph: all slices of the series, one segment for each label that was found.
 
     Args:
         volume: whose images it refers to; repaired.
@@ -93,7 +93,7 @@ def segmentation_object(
 
 
 def _made(
-    volume: DicomVolume,
+    volume: DicomImage,
     label_map: np.ndarray,
     present: Sequence[Label],
     info: BundleInfo,
@@ -113,7 +113,7 @@ def _made(
     identity += [producer.bundle, producer.version, producer.weights_sha256, kind]
     date, time = series_date(first)
     seg = highdicom().seg.Segmentation(
-        source_images=[_one_frame_each(source, volume) for source in volume.sources],
+        source_images=[_for_library(source, volume) for source in volume.sources],
         pixel_array=planes.transpose(2, 1, 0, 3),  # [D, H, W, segments]
         segmentation_type=kind,
         segment_descriptions=[_segment(number, label, producer) for number, label in enumerate(present, 1)],
@@ -131,6 +131,10 @@ def _made(
         content_creator_name="",
         specific_character_set="ISO_IR 192",  # holds whatever the images' own sets could
     )
+    if isinstance(volume, DicomPhotograph):
+        for element in seg.iterall():
+            if element.keyword == "ReferencedSOPClassUID":
+                element.value = first.SOPClassUID
     _settle(seg, date, time, identity)
     if numbers[0] is not None:
         _refer_to_frames(seg, numbers)
@@ -180,27 +184,43 @@ def _segment(number: int, label: Label, producer: Producer) -> Any:
     )
 
 
-def _one_frame_each(source: Dataset, volume: DicomVolume) -> Dataset:
-    """A multi-frame source cut down to the volume's frames, in their order; another source as it is."""
+def _for_library(source: Dataset, volume: DicomImage) -> Dataset:
+    """A multi-frame source cut down to the volume's frames, in their order; a slice as it is; a photograph as a plain
+    one, since of the kinds that may have several frames the library wants their places."""
+    if isinstance(volume, DicomPhotograph):
+        plain = _copied(source, "SOPClassUID", "NumberOfFrames", "FrameOfReferenceUID")
+        plain.SOPClassUID = VLPhotographicImageStorage
+        return plain
     if volume.frames[0].number is None:
         return source
-    cut = copy.copy(source)
-    groups = [copy.copy(source.PerFrameFunctionalGroupsSequence[(frame.number or 1) - 1]) for frame in volume.frames]
-    shared = (
-        copy.copy(source.SharedFunctionalGroupsSequence[0]) if "SharedFunctionalGroupsSequence" in source else Dataset()
-    )
+    groups = [_copied(source.PerFrameFunctionalGroupsSequence[(frame.number or 1) - 1]) for frame in volume.frames]
+    shared = _copied(next(iter(source.get("SharedFunctionalGroupsSequence", [])), Dataset()))
     for name in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
         for group in groups:
             if name in group:
-                setattr(shared, name, group[name].value)
-                delattr(group, name)
-    measures = copy.copy(shared.PixelMeasuresSequence[0])
+                shared.pop(name, None)
+                shared.add(group.pop(name))
+    measures = _copied(shared.PixelMeasuresSequence[0], "SpacingBetweenSlices")
     measures.SpacingBetweenSlices = f"{volume.step_mm:.12g}"
+    del shared.PixelMeasuresSequence
     shared.PixelMeasuresSequence = [measures]
+    cut = _copied(source, "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "NumberOfFrames")
     cut.SharedFunctionalGroupsSequence = [shared]
     cut.PerFrameFunctionalGroupsSequence = groups
     cut.NumberOfFrames = len(groups)
     return cut
+
+
+def _copied(dataset: Dataset, *without: str) -> Dataset:
+    """The data set without some elements; unlike in the library's own copies, new elements do not reach the original.
+
+    Others are shared: they must not be set again.
+    """
+    copied = FileDataset("", {}, file_meta=getattr(dataset, "file_meta", None))
+    for element in dataset:
+        if element.keyword not in without:
+            copied.add(element)
+    return copied
 
 
 def _refer_to_frames(seg: Dataset, numbers: Sequence[int | None]) -> None:

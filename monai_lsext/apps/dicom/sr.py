@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code as DicomCode
 
 from monai_lsext.apps.dicom.headers import quiet, without_patient
 from monai_lsext.apps.dicom.repair import derived_uid
 from monai_lsext.apps.dicom.seg import Producer, highdicom, segment_code, series_date
 from monai_lsext.registry import Label
 
-__all__ = ["Finding", "measurement_report"]
+__all__ = ["RATIOS", "Finding", "measurement_report", "photograph_report"]
 
 _SERIES_NUMBER = 9001
 _PROCEDURES = {"CT": codes.LN.CTUnspecifiedBodyRegion, "MR": codes.LN.MRIUnspecifiedBodyRegion}
@@ -22,6 +23,8 @@ _FRACTIONS = {
     "CT": codes.LN.LeftVentricularEjectionFractionByCT,
     "MR": codes.LN.LeftVentricularEjectionFractionByMR,
 }
+# measurement of a photograph -> code; no public one is known, so a private scheme (DICOM PS3.16, 8.2: "99...") names it
+RATIOS = {"vertical_cup_to_disc_ratio": DicomCode("VCDR", "99LSEXT", "Vertical cup-to-disc ratio")}
 
 
 @dataclass(frozen=True)
@@ -67,39 +70,79 @@ def measurement_report(
     Raises:
         ValueError: when the SEGs' headers do not allow it.
     """
-    try:
-        with quiet():
-            return _made(findings, modality, producer, fraction_percent)
-    except Exception as error:  # a file's values may not fit the library in any way
-        sentence = without_patient(f"{type(error).__name__}: {error}", findings[0].seg)
-        raise ValueError(f"the DICOM SR cannot be made: {sentence}") from error
-
-
-def _made(findings: Sequence[Finding], modality: str, producer: Producer, fraction_percent: float | None) -> Dataset:
-    library = highdicom()
     segs = list({finding.seg.SOPInstanceUID: finding.seg for finding in findings}.values())
     identity = ["SR", *(seg.SOPInstanceUID for seg in segs), fraction_percent]
     identity += [(finding.title, finding.volume_ml) for finding in findings]
+
+    def groups() -> list[Any]:
+        found = [_volume(finding, producer, identity) for finding in findings]
+        if fraction_percent is not None:
+            found.append(_fraction(findings[0], fraction_percent, modality, producer, identity))
+        return found
+
+    return _document(groups, segs, identity, _PROCEDURES.get(modality, codes.SCT.ImagingProcedure), producer)
+
+
+def photograph_report(
+    seg: Dataset, source: Dataset, labels: Sequence[Label], ratios: Mapping[str, float], producer: Producer
+) -> Dataset:
+    """SR of ratios measured on the segments of a photograph; sizes in mm are not known there.
+
+    Args:
+        seg: of the photograph.
+        source: the photograph's data set.
+        labels: of its segments, in their order.
+        ratios: key of ``RATIOS`` -> value.
+        producer: for the identification of the algorithm.
+
+    Raises:
+        ValueError: when the headers do not allow it.
+    """
+    identity = ["SR", seg.SOPInstanceUID, *ratios.items()]
+
+    def groups() -> list[Any]:
+        found = [_plane(seg, source, n, label, producer, identity) for n, label in enumerate(labels, 1)]
+        return [*found, *(_ratio(name, value, producer, identity) for name, value in ratios.items())]
+
+    return _document(groups, [seg, source], identity, codes.SCT.ImagingProcedure, producer)
+
+
+def _document(
+    groups: Callable[[], list[Any]],
+    evidence: Sequence[Dataset],
+    identity: Sequence[object],
+    procedure: Any,
+    producer: Producer,
+) -> Dataset:
+    try:
+        with quiet():
+            return _made(groups(), evidence, identity, procedure, producer)
+    except Exception as error:  # a file's values may not fit the library in any way
+        sentence = without_patient(f"{type(error).__name__}: {error}", evidence[0])
+        raise ValueError(f"the DICOM SR cannot be made: {sentence}") from error
+
+
+def _made(
+    groups: list[Any], evidence: Sequence[Dataset], identity: Sequence[object], procedure: Any, producer: Producer
+) -> Dataset:
+    library = highdicom()
     device = library.sr.DeviceObserverIdentifyingAttributes(
         uid=derived_uid("device", producer.bundle, producer.version, producer.weights_sha256),
         name=producer.bundle,
         manufacturer_name="monai_lsext",
         model_name=producer.bundle,
     )
-    groups = [_volume(finding, producer, identity) for finding in findings]
-    if fraction_percent is not None:
-        groups.append(_fraction(findings[0], fraction_percent, modality, producer, identity))
     content = library.sr.MeasurementReport(
         observation_context=library.sr.ObservationContext(
             observer_device_context=library.sr.ObserverContext(codes.DCM.Device, device)
         ),
-        procedure_reported=_PROCEDURES.get(modality, codes.SCT.ImagingProcedure),
+        procedure_reported=procedure,
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
-    date, time = series_date(segs[0])
+    date, time = series_date(evidence[0])
     report = library.sr.Comprehensive3DSR(
-        evidence=segs,
+        evidence=evidence,
         content=content[0],
         series_instance_uid=derived_uid("SR series", *identity),
         series_number=_SERIES_NUMBER,
@@ -141,6 +184,34 @@ def _fraction(finding: Finding, percent: float, modality: str, producer: Produce
         finding_type=segment_code(finding.label),
         algorithm_id=_algorithm(producer),
         measurements=[sr.Measurement(_FRACTIONS[modality], percent, codes.UCUM.Percent)],
+    )
+
+
+def _plane(
+    seg: Dataset, source: Dataset, number: int, label: Label, producer: Producer, identity: Sequence[object]
+) -> Any:
+    sr = highdicom().sr
+    segment = sr.ReferencedSegmentationFrame(
+        sop_class_uid=seg.SOPClassUID,
+        sop_instance_uid=seg.SOPInstanceUID,
+        frame_number=number,  # a frame for each segment
+        segment_number=number,
+        source_image=sr.SourceImageForSegmentation(source.SOPClassUID, source.SOPInstanceUID),
+    )
+    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(label.name, identity),
+        referenced_segment=segment,
+        finding_type=segment_code(label),
+        algorithm_id=_algorithm(producer),
+    )
+
+
+def _ratio(name: str, value: float, producer: Producer, identity: Sequence[object]) -> Any:
+    sr, code = highdicom().sr, RATIOS[name]
+    return sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(code.meaning, identity),
+        algorithm_id=_algorithm(producer),
+        measurements=[sr.Measurement(code, value, codes.UCUM.Ratio)],
     )
 
 

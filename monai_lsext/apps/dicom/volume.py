@@ -48,12 +48,12 @@ class DicomVolume:
         """Distance of neighbouring slices."""
         return float(np.linalg.norm(self.affine[:3, 2]))
 
+    suffix = ".nii"
+
     @property
-    def patient(self) -> dict[str, str]:
-        """Identity of the patient as the files state it; for who asks for it alone."""
-        first = self.sources[0]
-        keywords = {"id": "PatientID", "name": "PatientName", "birth_date": "PatientBirthDate", "sex": "PatientSex"}
-        return {name: str(first.get(keyword, "") or "") for name, keyword in keywords.items()}
+    def shape(self) -> tuple[int, ...]:
+        """Number of voxels along each axis."""
+        return self.values.shape
 
     def save(self, path: Path) -> None:
         """Write a NIfTI file of the values and the grid; nothing else of the DICOM files."""

@@ -124,7 +124,9 @@ def test_multi_frame_source(tmp_path: Path) -> None:
     order = [3, 0, 4, 2, 1]
     write(tmp_path / "in", [enhanced(numbers(SIZE), order, phases=2)])
     volume = read(tmp_path / "in", case=1)
+    before = volume.sources[0].to_json()
     seg = seg_of(volume)
+    assert volume.sources[0].to_json() == before
     found = read_by_dcmqi(_saved(tmp_path / "seg.dcm", seg), volume.affine, SIZE)
     np.testing.assert_array_equal(found, labels())
     for group in seg.PerFrameFunctionalGroupsSequence:

@@ -117,9 +117,10 @@ def test_a_scout_among_the_slices_is_left_out(tmp_path: Path) -> None:
     assert case.warnings == ["localisers or screen captures among the images were left out: 1"]
 
 
-def test_every_rule_is_of_a_known_plane_and_photographs_have_none() -> None:
+def test_every_rule_is_of_a_known_plane_and_modality() -> None:
     for info in BUNDLES.values():
-        assert (info.series is None) == (info.modality not in ("CT", "MR"))
+        modality = {"fundus photograph": "OP"}.get(info.modality, info.modality)
+        assert (info.series is None) == (modality not in ("CT", "MR", "OP"))
 
 
 def test_the_user_chooses_by_identifier(tmp_path: Path) -> None:
@@ -140,8 +141,8 @@ def test_the_user_chooses_by_identifier(tmp_path: Path) -> None:
         ValueError, match="no DICOM series fits fcn_levelset_liver: series-111111111111: another series"
     ):
         dicom_input(str(tmp_path), BUNDLES["fcn_levelset_liver"], "1.2.3")
-    with pytest.raises(ValueError, match="the bundle takes no DICOM series but RGB photograph"):
-        dicom_input(str(tmp_path), BUNDLES["racenet_optic_disc_cup"])
+    with pytest.raises(ValueError, match="the bundle takes no DICOM series but"):
+        dicom_input(str(tmp_path), BUNDLES["racenet_nuclei"])
 
 
 def test_two_series_of_one_name(tmp_path: Path) -> None:
