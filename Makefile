@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LABEL_VENV := .venv-label
+DEPLOY_VENV := .venv-deploy
 DEMO := demo
 
-.PHONY: demo test lint bench docs figures clean label test-label
+.PHONY: demo test lint bench docs figures clean label test-label deploy test-deploy
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,7 +21,7 @@ demo: $(VENV)/ready
 
 test: lint
 	@# one thread a process: two processes of two threads each take many times longer on two cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not real_data and not label"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not real_data and not label and not deploy"
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -52,5 +53,23 @@ label: $(LABEL_VENV)/ready
 test-label: $(VENV)/ready $(LABEL_VENV)/ready
 	OMP_NUM_THREADS=1 LSEXT_LABEL_PYTHON=$(abspath $(LABEL_VENV))/bin/python $(BIN)/python -m pytest -m label
 
+# MONAI Deploy wants older versions of two packages
+$(DEPLOY_VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	grep -vE '^(protobuf|ml_dtypes)==' constraints.txt > $(DEPLOY_VENV)/constraints.txt
+	$(DEPLOY_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(DEPLOY_VENV)/bin/python -m pip install --quiet -c $(DEPLOY_VENV)/constraints.txt torch
+	$(DEPLOY_VENV)/bin/python -m pip install --quiet -c $(DEPLOY_VENV)/constraints.txt -e '.[deploy]'
+	@touch $@
+
+deploy: $(DEPLOY_VENV)/ready
+	@test -n "$(BUNDLE)" -a -n "$(STUDIES)" -a -n "$(OUTPUT)" || { \
+	  echo "make deploy BUNDLE=name STUDIES=DICOM-folder OUTPUT=folder"; exit 2; }
+	ulimit -s 32768 || true; $(DEPLOY_VENV)/bin/python -m monai_lsext.apps.deploy \
+	  --bundle "$(BUNDLE)" --input "$(STUDIES)" --output "$(OUTPUT)"
+
+test-deploy: $(VENV)/ready $(DEPLOY_VENV)/ready
+	OMP_NUM_THREADS=1 LSEXT_DEPLOY_PYTHON=$(abspath $(DEPLOY_VENV))/bin/python $(BIN)/python -m pytest -m deploy
+
 clean:
-	rm -rf $(VENV) $(LABEL_VENV) $(DEMO) site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LABEL_VENV) $(DEPLOY_VENV) $(DEMO) site .pytest_cache .mypy_cache .ruff_cache

@@ -151,7 +151,7 @@ def test_centre_outside_the_picture(tmp_path: Path, centre: str) -> None:
 
 
 def test_centre_is_first_and_second_index_in_every_slice(tmp_path: Path) -> None:
-    save_volume(tmp_path / "heart.nii.gz", np.zeros((20, 30, 4), dtype=bool), OBLIQUE)
+    save_volume(tmp_path / "heart.nii.gz", box((20, 30, 4), (0, 9), (0, 9), (0, 4)), OBLIQUE)
     bundle = written(tmp_path, "click_slices")
     # windows of the slice inferer are as large as the slice, so that the point is the network's
     config = (bundle / "configs/inference.yaml").read_text().replace("- 16\n  - 16\n", "- 20\n  - 30\n")

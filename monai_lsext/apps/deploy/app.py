@@ -34,6 +34,7 @@ class BundleApp(Application):
     """
 
     def __init__(self, root: Path, input_path: str, output_dir: str, series: str | None = None) -> None:
+        super().__init__()
         highdicom()  # before the first case is worked on
         source = BundleSource(root)
         source.weights  # noqa: B018 - an unusable file is told before the first case
@@ -49,7 +50,6 @@ class BundleApp(Application):
             hashlib.sha256(source.weights_path.read_bytes()).hexdigest(),
             monai_lsext.__version__,
         )
-        super().__init__()
 
     def compose(self) -> None:
         """Put the operators together."""

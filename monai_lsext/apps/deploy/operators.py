@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.deploy.core import ConditionType, Fragment, Image, Operator, OperatorSpec
+from monai.deploy.core import Fragment, Image, Operator, OperatorSpec
 from monai.deploy.operators import MonaiBundleInferenceOperator
 from monai.transforms import LoadImage
 
@@ -58,6 +58,7 @@ class CaseOperator(Operator):
     def __init__(self, fragment: Fragment, *args: Any, record: CaseRecord, **kwargs: Any) -> None:
         self.record = record
         self._names = iter(record.dicom.cases)
+        self._load = LoadImage(reader=["PILReader", "NibabelReader"])
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -68,7 +69,7 @@ class CaseOperator(Operator):
         name = next(self._names)
         try:
             with self.record.dicom.opened(name) as (item, volume):
-                values = LoadImage(reader=["PILReader", "NibabelReader"])(item["image"])
+                values = self._load(item["image"])
                 blank = case_image(values[None], item["image"]).is_blank
         except Exception as error:  # files can be wrong in any way; the other cases go on
             self.record.skipped(name, error)
@@ -91,7 +92,7 @@ class BundleOperator(MonaiBundleInferenceOperator):
 
 
 class SegOperator(Operator):
-    """Writes ``<case>_seg.dcm``, byte by byte that of ``predict --seg``; no file where nothing was found.
+    """Writes ``<case>_seg.dcm``, the object of ``predict --seg`` with its identifiers; no file where nothing was found.
 
     Named inputs:
         pred: label map as the SDK's ``Image`` [D, H, W], or an error.
@@ -112,8 +113,8 @@ class SegOperator(Operator):
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
-        spec.input("pred").condition(ConditionType.MESSAGE_AVAILABLE, min_size=1)
-        spec.input("case").condition(ConditionType.MESSAGE_AVAILABLE, min_size=1)
+        spec.input("pred")
+        spec.input("case")
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
         pred = op_input.receive("pred")

@@ -103,7 +103,7 @@ def patient_of(dataset: Dataset) -> dict[str, str]:
 def without_patient(text: str, dataset: Dataset) -> str:
     """A message without the values of the data set's patient module (group 0010), nor parts of a name."""
     with quiet():
-        values = {_text(dataset, tag) for tag in dataset.group_dataset(PATIENT_GROUP).keys()}
+        values = {_text(dataset, tag) for tag in list(dataset.group_dataset(PATIENT_GROUP).keys())}
     parts = {part for value in values for part in [value, *re.split(r"[\^=\s]", value)] if len(part) > 1}
     for part in sorted(parts, key=len, reverse=True):
         text = text.replace(part, "***")

@@ -64,8 +64,8 @@ def test_left_ventricle_of_a_cine(tmp_path: Path, capsys: pytest.CaptureFixture[
     (report, *_) = (tmp_path / "out").glob("*_phase1_report.json")
     assert json.loads(report.read_text())["warnings"][:3] == [
         "invalid values were emptied: AcquisitionDate, ContentDate, PatientBirthDate, SeriesDate, StudyDate",
-        "the images state 9 frames of reference though they lie on one grid: one was generated",
         "identifiers have a component with a leading zero: kept, so that references are found",
+        "the images state 9 frames of reference though they lie on one grid: one was generated",
     ]
     texts = [*capsys.readouterr(), *(path.name for path in (tmp_path / "out").iterdir())]
     texts += [path.read_text() for path in (tmp_path / "out").glob("*.json")]
