@@ -93,7 +93,7 @@ def test_every_bundle_is_a_client(case: Case, tmp_path: Path) -> None:
 
 def other_stain(folder: Path) -> Path:
     """The pictures of another laboratory: darker, and red and blue exchanged."""
-    for path in sorted((folder / "images").iterdir()):
+    for path in sorted((folder / "images").rglob("*.png")):
         pixels = np.asarray(Image.open(path))[..., ::-1]
         Image.fromarray((0.7 * pixels).astype(np.uint8)).save(path)
     return folder

@@ -199,7 +199,8 @@ def _for_library(source: Dataset, volume: DicomImage) -> Dataset:
         for group in groups:
             if name in group:
                 shared.pop(name, None)
-                shared.add(group.pop(name))
+                shared.add(group[name])
+                delattr(group, name)
     measures = _copied(shared.PixelMeasuresSequence[0], "SpacingBetweenSlices")
     measures.SpacingBetweenSlices = f"{volume.step_mm:.12g}"
     del shared.PixelMeasuresSequence
