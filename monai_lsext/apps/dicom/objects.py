@@ -18,7 +18,7 @@ from monai_lsext.apps.dicom.rtstruct import structure_set
 from monai_lsext.apps.dicom.seg import Producer, dicom_bytes, highdicom, segmentation_object
 from monai_lsext.apps.dicom.sr import RATIOS, Finding, measurement_report, photograph_report
 from monai_lsext.apps.dicom.volume import DicomVolume
-from monai_lsext.registry import BundleInfo, Label
+from monai_lsext.registry import BundleInfo
 
 __all__ = ["DicomWriter"]
 
@@ -80,7 +80,12 @@ class DicomWriter:
             report: gets a note where nothing was found.
         """
         label_map = label_map.reshape(volume.shape)
-        files = self._seg_files(case, volume, label_map, probability, report) if self.seg else {}
+        seg = self._seg(volume, label_map, probability) if self.seg else None
+        files = {}
+        if seg is not None:
+            files[f"{case}_seg.dcm"] = dicom_bytes(seg)
+            if self.sr:
+                files[f"{case}_sr.dcm"] = dicom_bytes(self._measurements(seg, volume, label_map, report))
         if self.rtstruct and isinstance(volume, DicomVolume):
             contours = structure_set(volume, label_map, self.info, self.producer)
             if contours is not None:
@@ -89,38 +94,22 @@ class DicomWriter:
             report["notes"].append("nothing was found: no DICOM object was written")
         return files
 
-    def _seg_files(
-        self,
-        case: str,
-        volume: DicomImage,
-        label_map: np.ndarray,
-        probability: Tensor | None,
-        report: dict[str, Any],
-    ) -> dict[str, bytes]:
+    def _seg(self, volume: DicomImage, label_map: np.ndarray, probability: Tensor | None) -> Dataset | None:
         values = None
         if self.fractional:
             values = label_probability(probability, len(self.info.labels)).reshape(-1, *label_map.shape)
-        seg = segmentation_object(volume, label_map, self.info, self.producer, values)
-        if seg is None:
-            return {}
-        files = {f"{case}_seg.dcm": dicom_bytes(seg)}
-        if self.sr:
-            counts = {label: int((label_map == label.value).sum()) for label in self.info.labels}
-            found = {label: count for label, count in counts.items() if count}
-            files[f"{case}_sr.dcm"] = dicom_bytes(self._measurements(seg, volume, found, report))
-        return files
+        return segmentation_object(volume, label_map, self.info, self.producer, values)
 
-    def _measurements(
-        self, seg: Dataset, volume: DicomImage, counts: dict[Label, int], report: dict[str, Any]
-    ) -> Dataset:
-        """SR of the segments with so many voxels each."""
+    def _measurements(self, seg: Dataset, volume: DicomImage, label_map: np.ndarray, report: dict[str, Any]) -> Dataset:
+        counts = {label: int((label_map == label.value).sum()) for label in self.info.labels}
+        found = {label: count for label, count in counts.items() if count}
         source = volume.sources[0]
         if isinstance(volume, DicomPhotograph):
             values = report["measurements"]
             ratios = {name: values[name] for name in RATIOS if values.get(name) is not None}
-            return photograph_report(seg, source, list(counts), ratios, self.producer)
+            return photograph_report(seg, source, list(found), ratios, self.producer)
         voxel_ml = abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000
-        findings = [Finding(seg, label, round(count * voxel_ml, 4), label.name) for label, count in counts.items()]
+        findings = [Finding(seg, label, round(count * voxel_ml, 4), label.name) for label, count in found.items()]
         return measurement_report(findings, str(source.get("Modality", "")), self.producer)
 
     def fraction_files(self, series: str, content: dict[str, Any], modality: str, output: Path) -> dict[str, bytes]:
