@@ -14,9 +14,10 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import FileDataset
+from pydicom.uid import OphthalmicPhotography8BitImageStorage
 
 from monai_lsext.__main__ import main
-from monai_lsext.data.phantoms import abdomen_phantom, atrium_phantom, short_axis_phantom
+from monai_lsext.data.phantoms import abdomen_phantom, atrium_phantom, fundus_phantom, short_axis_phantom
 from monai_lsext.registry import BUNDLES, find_bundle
 
 sys.path.append(str(Path(__file__).parent / "dicom"))
@@ -171,6 +172,23 @@ def test_bundles_run_between_the_sdks_own_operators(
     assert result.returncode == 0, result.stderr
     (seg,) = (tmp_path / "out").glob("*.dcm")
     assert content(seg) == predicted(bundle, source, tmp_path / "predict")[f"{NAME}_seg.dcm"]
+
+
+def test_a_photograph(deploy_python: str, tmp_path: Path) -> None:
+    pixels = fundus_phantom(0).image
+    kind = {"SOPClassUID": OphthalmicPhotography8BitImageStorage, "Modality": "OP", "NumberOfFrames": 1}
+    colours = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
+    places = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
+    elements = {**kind, **colours, **dict.fromkeys(places), "PixelData": pixels.tobytes()}
+    source = write(tmp_path / "in", [slice_dataset(pixels[..., 0], **elements)])
+    result = deployed(deploy_python, "racenet_optic_disc_cup", source, tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    command = ["predict", "--bundle", "racenet_optic_disc_cup", "--input", str(source), "--seg"]
+    assert main([*command, "--output", str(tmp_path / "predict")]) == 0
+    found, expected = (pydicom.dcmread(tmp_path / folder / f"{NAME}_seg.dcm") for folder in ("out", "predict"))
+    assert found.pixel_array.any(axis=(1, 2)).tolist() == [True, True]
+    np.testing.assert_array_equal(found.pixel_array, expected.pixel_array)
+    assert found.SOPInstanceUID == expected.SOPInstanceUID
 
 
 def test_a_case_that_cannot_be_read_is_skipped(deploy_python: str, tmp_path: Path) -> None:

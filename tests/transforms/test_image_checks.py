@@ -45,6 +45,13 @@ def test_what_loses_nothing_is_mended_and_noted(
     assert result.meta["mark"] == 1
 
 
+def test_whole_numbers_become_float32() -> None:
+    image = CheckImaged("image", 1)({"image": MetaTensor(GREY.short(), meta={"mark": 1})})["image"]
+    torch.testing.assert_close(image.as_tensor(), GREY, rtol=0, atol=0)
+    assert (image.dtype, image.meta["mark"]) == (torch.float32, 1)
+    assert CheckImaged("image", 1)({"image": GREY.double()})["image"].dtype == torch.float64
+
+
 def test_notes_collate_whatever_was_mended() -> None:
     check = CheckImaged("image", 1)
     items = [check({"image": MetaTensor(x)}) for x in (EQUAL, torch.cat([EQUAL, OPAQUE]), GREY)]

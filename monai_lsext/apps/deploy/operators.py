@@ -90,12 +90,19 @@ class BundleOperator(MonaiBundleInferenceOperator):
         except Exception as error:  # transforms and networks can fail in any way
             op_output.emit(error, "pred")
 
+    def post_process(self, data: Any, *args: Any, **kwargs: Any) -> Any:
+        """A bundle may end with a map without the axis of channels, which the SDK counts on."""
+        found = super().post_process(data, *args, **kwargs)
+        if found["pred"].ndim < found["image"].ndim:
+            found["pred"] = found["pred"][None]
+        return found
+
 
 class SegOperator(Operator):
     """Writes ``<case>_seg.dcm``, the object of ``predict --seg`` with its identifiers; no file where nothing was found.
 
     Named inputs:
-        pred: label map as the SDK's ``Image`` [D, H, W], or an error.
+        pred: label map as the SDK's ``Image``, [D, H, W] or [W, H], or an error.
         case: (name, volume) of :class:`CaseOperator`.
     """
 
@@ -122,7 +129,8 @@ class SegOperator(Operator):
         try:
             if isinstance(pred, Exception):
                 raise pred
-            label_map = np.asarray(pred.asnumpy()).T.reshape(volume.shape)
+            found = np.asarray(pred.asnumpy())
+            label_map = (found.T if found.ndim == 3 else found).reshape(volume.shape)  # the SDK turns volumes alone
             seg = segmentation_object(volume, label_map, self.info, self.producer)
             file = f"{name}_seg.dcm"
             if seg is not None:
