@@ -114,7 +114,7 @@ def test_an_export_that_gives_another_output_is_a_fault(tiny_bundle: Path, monke
     monkeypatch.setattr(export, "_onnx_output", lambda network, example, image: network(image) + 0.01)
     (finding,) = verify_bundle(tiny_bundle, ["onnx"])
     assert not finding.ok
-    assert finding.sentence.startswith("ONNX output differs by 0.01, must be <= 0.0001")
+    assert finding.sentence.startswith("ONNX output differs by 0.01, must be <= 0.000")
 
 
 def test_a_net_that_amplifies_rounding_is_allowed_its_own() -> None:
