@@ -6,7 +6,7 @@ LABEL_VENV := .venv-label
 DEPLOY_VENV := .venv-deploy
 DEMO := demo
 
-.PHONY: demo test lint bench docs figures clean label test-label deploy test-deploy
+.PHONY: demo test lint bench reproduce docs figures clean label test-label deploy test-deploy
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,10 @@ lint: $(VENV)/ready
 
 bench: $(VENV)/ready
 	for name in racenet dp_snake edpcnn conv_lstm level_set rls crls; do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
+
+# LSEXT_DATA=FOLDER make reproduce [TASK=bundle] [PLAN=1]
+reproduce: $(VENV)/ready
+	$(BIN)/python -m benchmarks.reproduce $(TASK) $(if $(PLAN),--plan)
 
 docs: $(VENV)/ready
 	$(BIN)/mkdocs build

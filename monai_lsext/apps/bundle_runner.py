@@ -13,6 +13,7 @@ from monai.transforms import AsDiscreted, Compose, EnsureChannelFirstd, LoadImag
 from monai_lsext.apps.step_spread import LastSteps, has_steps
 from monai_lsext.bundle.source import BundleSource, built
 from monai_lsext.transforms.image_checks import CheckImaged
+from monai_lsext.transforms.save_objects import SaveObjectsd
 
 __all__ = ["BundleRunner", "Prediction"]
 
@@ -153,6 +154,10 @@ def _first_discrete(postprocessing: Any) -> int | None:
 
 
 def _without_saving(transform: Any) -> Any:
+    """All before the last saving but what saves; what follows is for programs that write the map themselves."""
     if not isinstance(transform, Compose):
         return transform
-    return Compose([t for t in transform.transforms if not isinstance(t, SaveImaged)])
+    steps = list(transform.transforms)
+    saving = [i for i, step in enumerate(steps) if isinstance(step, (SaveImaged, SaveObjectsd))]
+    end = saving[-1] if saving else len(steps)
+    return Compose([step for i, step in enumerate(steps[:end]) if i not in saving])

@@ -21,6 +21,7 @@ from .patch_pca_noise import PatchPCANoise, PatchPCANoised, patch_pca
 from .save_objects import SaveObjectsd
 from .slice_runs import RandSliceRund, RandSliceWindowd
 from .slices import RandSliced, SelectSliced
+from .spacing_only import SpacingOnlyd
 from .window_intensity import WindowIntensityd
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "ResizeInPlaned",
     "SaveObjectsd",
     "SelectSliced",
+    "SpacingOnlyd",
     "WindowIntensityd",
     "find_optic_disc",
     "patch_pca",

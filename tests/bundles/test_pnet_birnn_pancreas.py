@@ -221,9 +221,9 @@ def slice_dice(mask: Tensor, truth: Tensor) -> float:
 def test_the_recurrence_restores_a_slice_that_lost_its_contrast(tmp_path: Path) -> None:
     """The middle one of three neighbouring slices without contrast, in 8 unseen phantoms.
 
-    The length of the runs was chosen with phantoms of seed 3: here are others.
+    The length of the runs and the learning rate were chosen with phantoms of seeds 3 and 11: here are others.
     """
-    data = write_abdomen_phantoms(tmp_path / "data", num=24, seed=11)
+    data = write_abdomen_phantoms(tmp_path / "data", num=24, seed=12)
     weights = trained_in_three_stages(data, tmp_path)
     parser = ConfigParser()
     parser.read_config([PANCREAS.folder / "configs" / name for name in ("train.yaml", "evaluate.yaml")])

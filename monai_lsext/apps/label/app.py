@@ -1,4 +1,4 @@
-"""The MONAI Label app: every bundle, refinement, fine-tuning, next sample by step spread."""
+"""The MONAI Label app: every bundle, refinement, fine-tuning, next sample by step spread or dropped units."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monailabel.utils.others.pathology import create_asap_annotations_xml, creat
 from monai_lsext import __version__
 from monai_lsext.apps.label.datastore import CheckedDatastore, existing_image
 from monai_lsext.apps.label.errors import RequestError
-from monai_lsext.apps.label.learning import SpreadScoring, SpreadStrategy
+from monai_lsext.apps.label.learning import EpistemicScoring, HighestScore, ImageScoring, SpreadScoring
 from monai_lsext.apps.label.served import served_bundles
 from monai_lsext.apps.label.tasks import BundleSegmentation, BundleTraining, LabelRefinement
 
@@ -76,14 +76,17 @@ class BundlesApp(MONAILabelApp):
         return {name: BundleTraining(bundle) for name, bundle in self.bundles.items()}
 
     def init_scoring_methods(self) -> dict[str, ScoringMethod]:
-        """Step spread of each bundle whose network has steps."""
-        scorings = [SpreadScoring(bundle) for bundle in self.bundles.values() if bundle.has_steps]
+        """Step spread of each bundle whose network has steps, entropy of each whose network can drop units."""
+        scorings: list[ImageScoring] = []
+        for bundle in self.bundles.values():
+            scorings += [SpreadScoring(bundle)] if bundle.has_steps else []
+            scorings += [EpistemicScoring(bundle)] if bundle.dropout else []
         return {scoring.key: scoring for scoring in scorings}
 
     def init_strategies(self) -> dict[str, Strategy]:
-        """Random, and by each step spread."""
-        spreads = {key: SpreadStrategy(scoring) for key, scoring in self.init_scoring_methods().items()}
-        return {"random": Random(), **spreads}
+        """Random, and by each score."""
+        scored = {key: HighestScore(scoring) for key, scoring in self.init_scoring_methods().items()}
+        return {"random": Random(), **scored}
 
     def infer(self, request: Mapping[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
         """Run a task on an image of the datastore, of a session or of an upload.

@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from monai_lsext.apps.bundle_runner import BundleRunner
 from monai_lsext.apps.cases import CaseImage
+from monai_lsext.apps.label.epistemic import dropout_id
 from monai_lsext.apps.label.errors import RequestError
 from monai_lsext.apps.label.labels import case_of
 from monai_lsext.apps.label.points import Box, Click, box_of, clicks_of
@@ -72,6 +73,11 @@ class ServedBundle:
     def has_steps(self) -> bool:
         """Whether the network has an evolution in time."""
         return callable(getattr(locate(self._network_def["_target_"]), "evolve", None))
+
+    @cached_property
+    def dropout(self) -> str | None:
+        """Id of the network's probability to drop a unit, in the config; None where it drops none."""
+        return dropout_id(self._network_def)
 
     def weights(self, choice: str = "latest") -> Path:
         """File of the weights: of the last training, or where there is none the shipped ones.

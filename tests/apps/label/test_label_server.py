@@ -13,6 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from monai_lsext.apps.bundle_runner import BundleRunner
+from monai_lsext.apps.label.epistemic import epistemic_entropy, with_dropout
 from monai_lsext.apps.step_spread import step_spread
 from monai_lsext.registry import BUNDLES, find_bundle
 
@@ -48,7 +49,9 @@ def test_info_lists_every_bundle_with_its_labels(server: LabelClient) -> None:
         assert model["config"]["label_colors"] == {label.name: list(label.colour) for label in bundle.labels}
         assert name in info["trainers"]
     assert {"refine", "edpcnn_left_ventricle_click", "racenet_nuclei_click"} <= set(info["models"])
-    assert {"random", "step_spread_racenet_optic_disc_cup"} <= set(info["strategies"])
+    with_steps = {name for name in BUNDLES if name.startswith(("racenet", "rls"))}
+    strategies = {f"step_spread_{name}" for name in with_steps} | {f"epistemic_{name}" for name in BUNDLES}
+    assert set(info["strategies"]) == set(info["scoring"]) | {"random"} == strategies | {"random"}
     assert info["datastore"]["total"] == 9
 
 
@@ -149,10 +152,21 @@ def test_the_next_sample_is_the_least_settled(server: LabelClient, studies: Path
     assert len(set(spreads.values())) == 4
     sample = server.request("POST", "/activelearning/step_spread_racenet_optic_disc_cup", body={}).json
     assert sample["id"] == max(spreads, key=lambda name: spreads[name])
-    assert sample["spread"] == pytest.approx(max(spreads.values()), abs=1e-4)
+    assert sample["score"] == pytest.approx(max(spreads.values()), abs=1e-4)
     scores = server.request("POST", "/scoring/step_spread_racenet_optic_disc_cup", {"run_sync": "true"}, body={}).json
     assert scores == pytest.approx(spreads, abs=1e-4)
     assert server.request("POST", "/activelearning/random", body={}).json["id"]
+
+
+def test_the_next_sample_is_the_one_that_hangs_on_dropped_units(server: LabelClient, studies: Path) -> None:
+    runner = BundleRunner(find_bundle("racenet_optic_disc_cup"))
+    dropping = with_dropout(runner, "network_def#dropout")
+    pictures = [path for path in studies.glob("*.png") if path.stem not in ("belly", "two")]
+    entropies = {path.stem: epistemic_entropy(dropping, runner.load({"image": str(path)})) for path in pictures}
+    scores = server.request("POST", "/scoring/epistemic_racenet_optic_disc_cup", {"run_sync": "true"}, body={}).json
+    assert scores == pytest.approx(entropies, rel=1e-3)
+    sample = server.request("POST", "/activelearning/epistemic_racenet_optic_disc_cup", body={}).json
+    assert sample["id"] == max(entropies, key=lambda name: entropies[name])
 
 
 def test_labels_train_new_weights_beside_the_shipped_ones(
@@ -239,6 +253,16 @@ def test_half_an_upload_is_refused_and_leaves_nothing(server: LabelClient, studi
     images = server.get("/datastore/", output="all").json["objects"]
     assert "half" not in images
     assert not images["heart"]["labels"]
+
+
+def test_half_an_image_sent_along_is_refused(server: LabelClient, studies: Path) -> None:
+    files = {"file": ("half.png", (studies / "eye0.png").read_bytes()[:4000])}
+    answer = server.request("POST", "/infer/racenet_optic_disc_cup", {}, {"params": "{}"}, files)
+    assert (answer.status, "truncated" in answer.sentence) == (400, True)
+    answer = server.request("POST", "/infer/racenet_nuclei", {"image": "eye0"}, {"params": "{half"})
+    assert (answer.status, answer.sentence[:21]) == (400, "`params` must be JSON")
+    assert server.request("POST", "/infer/racenet_nuclei", {}, {"params": "{}"}).status == 400
+    assert server.get("/datastore/").status == 200
 
 
 def test_a_broken_connection_is_survived(server: LabelClient) -> None:

@@ -1,0 +1,1 @@
+"""``make reproduce``: trains and measures every bundle and its rivals in steps, and writes ``docs/reproduction.md``."""
