@@ -64,8 +64,8 @@ def _skip_exception(source: BundleSource, name: str) -> None:
 
 
 def _difference_fault(name: str, network: nn.Module, image: Tensor, found: Tensor) -> list[str]:
-    """A sentence where the outputs differ by more than 1e-4 of the largest value (at least of 1) and ten times the net's
-    own rounding, single against double precision: a recurrent net amplifies it."""
+    """A sentence where the outputs differ by more than 1e-4 of the largest value (at least of 1) and ten times the
+    net's own rounding, single against double precision: a recurrent net amplifies it."""
     expected = network(image)
     exact = copy.deepcopy(network).double()(image.double())
     scale = max(float(expected.abs().max()), 1.0)  # a logit of -9 shows the last digits of its probability
