@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         site.train(ExchangeObject(weights=weights))
         update = site.get_weights()
         steps = update.statistics[FlStatistics.NUM_EXECUTED_ITERATIONS]
-        params = {name: value.detach().cpu().numpy() for name, value in update.weights.items()}
+        # tensors: FLARE leaves out what is none
+        params = {name: value.detach().cpu().clone() for name, value in update.weights.items()}
         flare.send(flare.FLModel(params=params, meta={"NUM_STEPS_CURRENT_ROUND": steps}))
     site.finalize()
 
