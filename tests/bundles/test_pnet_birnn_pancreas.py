@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -102,19 +103,24 @@ def test_other_sizes_are_resampled_and_come_back(tmp_path: Path) -> None:
 
 
 def test_missing_spacing(tmp_path: Path) -> None:
-    """A header without place and with sides of 0 mm: the grid is enough."""
+    """Without a place and a unit the grid is enough; sides of 0 mm are refused, since 1 mm would be read for them."""
     volume = ct((32, 24, 3))
     volume.header.set_sform(None, 0)
     volume.header.set_qform(None, 0)
+    volume.header.set_xyzt_units(0)
     (tmp_path / "images").mkdir()
     path = tmp_path / "images" / "volume.nii"
     nib.nifti1.save(nib.nifti1.Nifti1Image(np.asarray(volume.dataobj), None, volume.header), path)
-    content = bytearray(path.read_bytes())
-    content[76:108] = bytes(32)  # pixdim
-    path.write_bytes(content)
     segment(tmp_path / "images", tmp_path / "output")
     mask = mask_of(tmp_path / "output", "volume")
     assert np.array_equal(np.asarray(mask.dataobj) > 0, np.asarray(volume.dataobj) > 125)
+    content = bytearray(path.read_bytes())
+    content[76:108] = bytes(32)  # pixdim
+    path.write_bytes(content)
+    with pytest.raises(SystemExit):
+        segment(tmp_path / "images", tmp_path / "again")
+    (skipped,) = json.loads((tmp_path / "again" / "run_report.json").read_text())["skipped"]
+    assert skipped["reason"] == "volume.nii: expected voxel sizes > 0, found 0 x 0 x 0"
 
 
 def test_a_picture_is_a_slice_that_was_windowed(tmp_path: Path) -> None:
