@@ -20,6 +20,8 @@ from typing import IO, Any
 
 import yaml
 
+from monai_lsext.atomic import replace_when_done
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = Path("runs") / "reproduction"  # as commands show it, from the repository's root
 RESULTS = ROOT / "benchmarks" / "results" / "reproduction"
@@ -176,10 +178,8 @@ def run_step(step: Step, place: Place) -> dict[str, Any]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """All or nothing; lists of figures on one line each."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(_text(content) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replace_when_done(path) as temporary:
+        temporary.write_text(_text(content) + "\n", encoding="utf-8")
 
 
 def _text(value: Any, indent: str = "") -> str:

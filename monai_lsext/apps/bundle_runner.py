@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from monai.data import MetaTensor, decollate_batch, list_data_collate
 from monai.transforms import AsDiscreted, Compose, EnsureChannelFirstd, LoadImaged, SaveImaged
 
 from monai_lsext.apps.step_spread import LastSteps, has_steps
-from monai_lsext.bundle.source import BundleSource, built
+from monai_lsext.bundle.source import BundleSource, built, file_sha256
 from monai_lsext.transforms.image_checks import CheckImaged
 from monai_lsext.transforms.save_objects import SaveObjectsd
 
@@ -81,7 +80,7 @@ class BundleRunner:
         self.postprocessing = _without_saving(content["postprocessing"])
         self._discrete_at = _first_discrete(self.postprocessing)
         self.network = source.with_weights(content["network_def"])
-        self.weights_sha256 = hashlib.sha256(source.weights_path.read_bytes()).hexdigest()
+        self.weights_sha256 = file_sha256(source.weights_path)
         self.network.to(self.device).eval()
 
     def load(self, item: dict[str, Any]) -> dict[str, Any]:

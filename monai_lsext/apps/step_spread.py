@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 __all__ = ["LastSteps", "has_steps", "step_range", "step_spread"]
 
 LAST_STEPS = 3
 
 
-def has_steps(network: nn.Module) -> bool:
-    """Whether a network gives its evolution."""
+def has_steps(network: object) -> bool:
+    """Whether a network, or a class of networks, gives its evolution."""
     return callable(getattr(network, "evolve", None))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from monai.bundle.scripts import _get_fake_spatial_shape
 from monai.utils import get_equivalent_dtype
 from torch import Tensor, nn
 
-__all__ = ["BundleError", "BundleSource", "CheckSkippedError", "built", "one_line"]
+__all__ = ["BundleError", "BundleSource", "CheckSkippedError", "built", "file_sha256", "one_line"]
 
 SMALLEST_SIDE = 32
 
@@ -33,6 +34,11 @@ def one_line(error: BaseException, length: int = 200) -> str:
     text = " ".join(f"{type(error).__name__}: {error}".split())
     text = text if len(text) <= length else text[: length - 3] + "..."
     return text if error.__cause__ is None else f"{text} (from {one_line(error.__cause__, length)})"
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, by which weights are told apart."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def built(parser: ConfigParser, item: str, *names: str) -> Any:

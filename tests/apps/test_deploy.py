@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,9 @@ LONG_S = 300
 
 
 @pytest.fixture(scope="module")
-def deploy_python() -> str:
+def deploy_python(interpreter: Callable[[str, str], str]) -> str:
     """Interpreter with the App SDK."""
-    python = os.environ.get("LSEXT_DEPLOY_PYTHON")
-    if not python:
-        pytest.skip("the variable LSEXT_DEPLOY_PYTHON names no interpreter with MONAI Deploy")
-    return python
+    return interpreter("LSEXT_DEPLOY_PYTHON", "MONAI Deploy")
 
 
 def started(python: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from holoscan.conditions import CountCondition
@@ -14,7 +13,7 @@ from monai_lsext.apps.deploy.operators import BundleOperator, CaseOperator, Case
 from monai_lsext.apps.dicom.cases import DicomInput
 from monai_lsext.apps.dicom.seg import Producer, highdicom
 from monai_lsext.apps.dicom.series import scan
-from monai_lsext.bundle.source import BundleSource
+from monai_lsext.bundle.source import BundleSource, file_sha256
 from monai_lsext.registry import bundle_info
 
 __all__ = ["BundleApp"]
@@ -47,7 +46,7 @@ class BundleApp(Application):
         self.producer = Producer(
             root.name,
             str(source.metadata.get("version", "")),
-            hashlib.sha256(source.weights_path.read_bytes()).hexdigest(),
+            file_sha256(source.weights_path),
             monai_lsext.__version__,
         )
 

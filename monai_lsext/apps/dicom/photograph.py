@@ -12,8 +12,8 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut, pixel_array
 
-from monai_lsext.apps.dicom.headers import Frame, quiet
-from monai_lsext.apps.dicom.pixels import check_decoder, read_dataset
+from monai_lsext.apps.dicom.headers import Frame
+from monai_lsext.apps.dicom.pixels import decoded, read_dataset
 from monai_lsext.apps.dicom.volume import DicomVolume
 
 __all__ = ["PHOTOGRAPHS", "DicomImage", "DicomPhotograph", "read_photograph"]
@@ -69,12 +69,8 @@ def read_photograph(frame: Frame) -> DicomPhotograph:
     palette = photometric == "PALETTE COLOR"
     if int(dataset.get("SamplesPerPixel") or 1) != 3 and not palette:
         raise ValueError(f"image {frame.label}: expected colours, found {photometric or 'no statement of colours'}")
-    check_decoder(dataset, frame)
-    try:
-        with quiet():
-            pixels = apply_color_lut(dataset.pixel_array, dataset) if palette else pixel_array(dataset)
-    except Exception as error:  # decoders raise their own errors
-        raise ValueError(f"image {frame.label}: its pixels are truncated or damaged") from error
+    colours = (lambda image: apply_color_lut(image.pixel_array, image)) if palette else pixel_array
+    pixels = decoded(dataset, frame, colours)
     if palette:
         pixels = pixels[..., :3]
         if pixels.dtype == np.uint16:  # palettes often hold 8 bits in the upper half of 16

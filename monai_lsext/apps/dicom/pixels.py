@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pydicom
@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from monai_lsext.apps.dicom.headers import Frame, quiet
 
-__all__ = ["check_decoder", "read_dataset", "read_images"]
+__all__ = ["decoded", "read_dataset", "read_images"]
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -72,12 +72,7 @@ def _decode(dataset: Dataset, frame: Frame) -> np.ndarray:
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     if int(dataset.get("SamplesPerPixel") or 1) != 1 or not photometric.startswith("MONOCHROME"):
         raise ValueError(f"image {frame.label}: expected grey values, found {photometric or 'no statement of colours'}")
-    check_decoder(dataset, frame)
-    try:
-        with quiet():
-            pixels = dataset.pixel_array
-    except Exception as error:  # decoders raise their own errors
-        raise ValueError(f"image {frame.label}: its pixels are truncated or damaged") from error
+    pixels = decoded(dataset, frame, lambda image: image.pixel_array)
     if frame.number is not None and pixels.ndim == 2:
         pixels = pixels[None]
     if photometric == "MONOCHROME1":
@@ -87,8 +82,15 @@ def _decode(dataset: Dataset, frame: Frame) -> np.ndarray:
     return pixels
 
 
-def check_decoder(dataset: Dataset, frame: Frame) -> None:
-    """Raise for pixels compressed in a way for which no decoder is installed."""
+def decoded(dataset: Dataset, frame: Frame, decode: Callable[[Dataset], np.ndarray]) -> np.ndarray:
+    """Pixels of a data set.
+
+    Args:
+        decode: takes the data set.
+
+    Raises:
+        ValueError: for pixels compressed in a way for which no decoder is installed, or truncated or damaged.
+    """
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         available = get_decoder(syntax).is_available if syntax.is_compressed else True
@@ -96,6 +98,11 @@ def check_decoder(dataset: Dataset, frame: Frame) -> None:
         available = False
     if not available:
         raise ValueError(f"image {frame.label}: no decoder is installed for pixels compressed as {syntax.name}")
+    try:
+        with quiet():
+            return decode(dataset)
+    except Exception as error:  # decoders raise their own errors
+        raise ValueError(f"image {frame.label}: its pixels are truncated or damaged") from error
 
 
 def _rescaled(image: np.ndarray, dataset: Dataset, frame: Frame) -> np.ndarray:

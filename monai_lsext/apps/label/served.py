@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import inspect
 from collections.abc import Mapping
 from functools import cached_property
@@ -24,6 +23,8 @@ from monai_lsext.apps.label.labels import case_of
 from monai_lsext.apps.label.points import Box, Click, box_of, clicks_of
 from monai_lsext.apps.label.starts import CentreInferer, StartInferer
 from monai_lsext.apps.segmentation import Segmentation, found_in
+from monai_lsext.apps.step_spread import has_steps
+from monai_lsext.bundle.source import file_sha256
 from monai_lsext.registry import BundleInfo, bundle_folders, bundle_info
 
 __all__ = ["WEIGHTS", "ServedBundle", "one_object", "served_bundles"]
@@ -72,7 +73,7 @@ class ServedBundle:
     @cached_property
     def has_steps(self) -> bool:
         """Whether the network has an evolution in time."""
-        return callable(getattr(locate(self._network_def["_target_"]), "evolve", None))
+        return has_steps(locate(self._network_def["_target_"]))
 
     @cached_property
     def dropout(self) -> str | None:
@@ -101,7 +102,7 @@ class ServedBundle:
             runner = BundleRunner(self.root)
             if path != shipped:
                 runner.network.load_state_dict(torch.load(path, map_location=runner.device, weights_only=True))
-                runner.weights_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+                runner.weights_sha256 = file_sha256(path)
             self._runners = {other: kept for other, kept in self._runners.items() if other == shipped}
             self._runners[path] = runner
         return self._runners[path]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from monai.utils import set_determinism
 
-from monai_lsext.bundle.source import BundleSource
+from monai_lsext.bundle.source import BundleSource, file_sha256
 
 __all__ = ["TRAIN_OPTIONS", "fine_tune", "split"]
 
@@ -78,7 +77,7 @@ def fine_tune(
     parser["val_interval"] = max(1, epochs // _VALIDATIONS)
     if chosen["device"]:
         parser["device"] = str(chosen["device"])
-    shipped = _sha256(source.weights_path)
+    shipped = file_sha256(source.weights_path)
     output.mkdir(parents=True)
     began = time.time()
     try:
@@ -102,11 +101,7 @@ def fine_tune(
         "val_images": len(validation),
         "val_metric": {state.key_metric_name: float(state.best_metric)},
         "weights": str(output / "model.pt"),
-        "weights_sha256": _sha256(output / "model.pt"),
+        "weights_sha256": file_sha256(output / "model.pt"),
         "shipped_weights_sha256": shipped,
         "seconds": round(time.time() - began, 1),
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

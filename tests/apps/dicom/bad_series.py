@@ -8,16 +8,7 @@ from typing import Any
 
 import numpy as np
 from bad_inputs import Bad, Place, Spoil, put
-from dicom_files import (
-    COLUMN,
-    CT,
-    enhanced,
-    numbers,
-    position,
-    slice_dataset,
-    slices,
-    write,
-)
+from dicom_files import COLUMN, CT, enhanced, numbers, position, slice_dataset, slices, write
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import MPEG2MPML, ExplicitVRLittleEndian, JPEG2000Lossless, MediaStorageDirectoryStorage, RLELossless

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -19,12 +18,9 @@ HEART = "training/patient001/patient001_frame01"
 
 
 @pytest.fixture(scope="session")
-def label_python() -> str:
+def label_python(interpreter: Callable[[str, str], str]) -> str:
     """Interpreter with MONAI Label."""
-    python = os.environ.get("LSEXT_LABEL_PYTHON")
-    if not python:
-        pytest.skip("the variable LSEXT_LABEL_PYTHON names no interpreter with MONAI Label")
-    return python
+    return interpreter("LSEXT_LABEL_PYTHON", "MONAI Label")
 
 
 @pytest.fixture(scope="session")
