@@ -1,10 +1,11 @@
-"""Left ventricle on ACDC: EDPCNN, its two rivals and both ways to train it, against the number of training images.
+"""Left ventricle on ACDC against the number of training images: which contour model needs how many?
 
     python -m benchmarks.sample_efficiency --dataset_dir ACDC --output DIR [--outside SUNNYBROOK]
 
-trains and evaluates with the bundle's own configs, writes ``table.md`` and ``dice.png``, and goes on where it was
-interrupted when it is started again. All methods share backbone, optimiser, schedule, images and the rule by which the
-best weights are chosen (Dice of patients taken out of training).
+trains and evaluates with the bundles' own configs, writes ``table.md`` and ``dice.png``, and goes on where it was
+interrupted when it is started again. All methods see the same labelled slices, and their best weights are chosen by the
+Dice of the same patients, taken out of training. All but FCN-levelset share images, optimiser, schedule and, but for
+RACE-net, the backbone; FCN-levelset has its own bundle's, and learns from all other slices too, without their labels.
 """
 
 from __future__ import annotations
@@ -22,27 +23,41 @@ from benchmarks.common import run_bundle
 from monai_lsext.apps.compare import read_metric
 from monai_lsext.data.datalists import left_ventricle_datalist
 
-BUNDLE = "edpcnn_left_ventricle"
-SEEDS: dict[int | None, tuple[int, ...]] = {10: (0, 1, 2), 50: (0,), 200: (0,), None: (0,)}  # None: all images
+BUNDLE, FCN_BUNDLE = "edpcnn_left_ventricle", "fcn_levelset_left_ventricle"
+SEEDS: dict[int | None, tuple[int, ...]] = {5: (0, 1, 2), 10: (0, 1, 2), 25: (0,), 50: (0,), 100: (0,), None: (0,)}
 JITTERS = (0.1, 0.2, 0.3, 0.4, 0.5)
 METRICS = {"val_mean_dice": "Dice", "assd_px": "ASSD, px", "hd_px": "HD, px"}
 NO_CENTRE = {"network_def#localiser": "none"}
 SCHEDULE = {"crop_size": "[144,144]", "val_interval": "4", "train#trainer#max_epochs": "12"}  # 300 iterations
+TITLES = {
+    "synthetic": "EDPCNN, synthetic gradients",
+    "exact": "EDPCNN, exact likelihood",
+    "racenet": "RACE-net",
+    "fcn": "FCN-levelset",
+}
 
 
 @dataclass(frozen=True)
 class Training:
-    """One network: a variant of the bundle, trained on some images by one seed."""
+    """One network, trained on some images by one seed."""
 
     name: str
-    variant: str
     images: int | None
     seed: int
-    options: tuple[tuple[str, str], ...] = ()
 
     @property
     def folder(self) -> str:
         return f"{self.name}_{self.images or 'all'}_seed{self.seed}"
+
+    @property
+    def joint(self) -> bool:
+        """Whether it learns to find the centre itself."""
+        return self.name.endswith("_joint")
+
+    @property
+    def models(self) -> str:
+        """Where the weights of its last stage lie."""
+        return f"{self.folder}/joint/models" if self.name == "fcn" and self.images else f"{self.folder}/models"
 
 
 @dataclass(frozen=True)
@@ -53,9 +68,8 @@ class Row:
     training: str
     images: int | None
     evaluation: str
-    variant: str
+    variants: tuple[str, ...]
     options: tuple[tuple[str, str], ...] = ()
-    true_centre: bool = True
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -63,74 +77,95 @@ class Row:
         one = self.evaluation.startswith("jitter") or self.training.endswith("_joint")
         return SEEDS[self.images][:1] if one else SEEDS[self.images]
 
+    @property
+    def compared(self) -> bool:
+        """Whether it is a point of the figure: the centre is given, or the method has no use for one."""
+        return self.evaluation.startswith("true_centre")
+
 
 def trainings() -> Iterator[Training]:
     """All networks, those with few images first."""
     for images, seeds in SEEDS.items():
         for seed in seeds:
-            yield Training("unet", "unet", images, seed)
-            yield Training("synthetic", "synthetic", images, seed, tuple(NO_CENTRE.items()))
-            yield Training("exact", "exact", images, seed, tuple(NO_CENTRE.items()))
-    for variant in ("exact", "synthetic"):
-        yield Training(f"{variant}_joint", variant, 10, 0)
+            for name in ("unet", *TITLES):
+                yield Training(name, images, seed)
+    for name in ("exact_joint", "synthetic_joint"):
+        yield Training(name, 10, 0)
 
 
 def rows() -> Iterator[Row]:
     """All lines of the table."""
     none = tuple(NO_CENTRE.items())
     for images in SEEDS:
-        yield Row("U-Net", "unet", images, "true_centre", "unet")
-        yield Row("U-Net + DP", "unet", images, "true_centre_dp", "unet_dp")
-        yield Row("EDPCNN, synthetic gradients", "synthetic", images, "true_centre", "synthetic", none)
-        yield Row("EDPCNN, exact likelihood", "exact", images, "true_centre", "exact", none)
+        yield Row("U-Net", "unet", images, "true_centre", ("unet",))
+        yield Row("U-Net + DP", "unet", images, "true_centre_dp", ("unet_dp",))
+        yield Row("U-Net + level set", "unet", images, "true_centre_level_set", ("unet", "level_set_refined"))
+        yield Row(TITLES["synthetic"], "synthetic", images, "true_centre", ("synthetic",), none)
+        yield Row(TITLES["exact"], "exact", images, "true_centre", ("exact",), none)
+        yield Row(TITLES["racenet"], "racenet", images, "true_centre", ("racenet",))
+        yield Row(TITLES["fcn"], "fcn", images, "true_centre", ("iv_joint_level_set",))
     for images in (10, None):
-        yield Row("U-Net", "unet", images, "automatic", "unet", true_centre=False)
-        yield Row("U-Net + DP", "unet", images, "automatic_dp", "unet_dp", true_centre=False)
-    for name, title in (("synthetic", "EDPCNN, synthetic gradients"), ("exact", "EDPCNN, exact likelihood")):
-        yield Row(title, f"{name}_joint", 10, "automatic", name, true_centre=False)
+        yield Row("U-Net", "unet", images, "automatic", ("unet",))
+        yield Row("U-Net + DP", "unet", images, "automatic_dp", ("unet_dp",))
+    for name in ("synthetic", "exact"):
+        yield Row(TITLES[name], f"{name}_joint", 10, "automatic", (name,))
         for jitter in JITTERS:
             option = ("validate#jitter", str(jitter))
-            yield Row(title, name, 10, f"jitter_{jitter}", name, (*none, option))
+            yield Row(TITLES[name], name, 10, f"jitter_{jitter}", (name,), (*none, option))
 
 
 def train(training: Training, dataset_dir: Path, output: Path) -> None:
     """Train unless it is done; the selection of the best weights sees the true centre when the method needs it."""
     folder = output / training.folder
-    done = folder / "trained"
-    if done.exists():
+    if (folder / "trained").exists():
         return
-    joint = training.name.endswith("_joint")
-    configs = ["train.yaml", f"variants/{training.variant}.yaml", *([] if joint else ["variants/true_centre.yaml"])]
-    options = {
-        "dataset_dir": str(dataset_dir),
-        "output_dir": str(folder),
-        "ckpt_dir": str(folder / "models"),
-        "seed": str(training.seed),
-        **SCHEDULE,
-        **dict(training.options),
-    }
+    options = {"dataset_dir": str(dataset_dir), "seed": str(training.seed)}
     if training.images is not None:
         options["num_images"] = str(training.images)
-    run_bundle(BUNDLE, configs, options, folder / "train.log")
-    done.touch()
+    if training.name == "fcn":
+        _train_fcn(training, options, folder)
+    else:
+        configs = ["train.yaml", f"variants/{training.name.removesuffix('_joint')}.yaml"]
+        configs += [] if training.joint else ["variants/true_centre.yaml"]
+        options |= {"output_dir": str(folder), "ckpt_dir": str(folder / "models"), **SCHEDULE}
+        options |= NO_CENTRE if training.name in ("synthetic", "exact") else {}
+        run_bundle(BUNDLE, configs, options, folder / "train.log")
+    (folder / "trained").touch()
+
+
+def _train_fcn(training: Training, options: dict[str, str], folder: Path) -> None:
+    """On the labelled slices, then on these and the unlabelled ones; with all labels there is no second stage."""
+    options |= {"val_interval": "6"}
+    first = {**options, "output_dir": str(folder), "ckpt_dir": str(folder / "models")}
+    variant = "v_all_labels" if training.images is None else "i_pretrained"
+    run_bundle(FCN_BUNDLE, ["train.yaml", f"variants/{variant}.yaml"], first, folder / "train.log")
+    if training.images is not None:
+        second = {**options, "output_dir": str(folder / "joint"), "ckpt_dir": str(folder / "joint" / "models")}
+        second |= {"stage_weights": str(folder / "models" / "model.pt")}
+        run_bundle(FCN_BUNDLE, ["train.yaml", "variants/iii_joint.yaml"], second, folder / "joint" / "train.log")
 
 
 def evaluate(row: Row, seed: int, dataset_dir: Path, output: Path, label: str = "") -> Path:
     """Evaluate on the test part unless it is done; the folder of the metrics."""
-    folder = output / training_of(row, seed).folder
-    target = folder / f"{label}{row.evaluation}"
+    training = training_of(row, seed)
+    target = output / training.folder / f"{label}{row.evaluation}"
     metrics = target / "evaluation"
     if (metrics / "val_mean_dice_raw.csv").exists():
         return metrics
-    configs = ["train.yaml", f"variants/{row.variant}.yaml", "evaluate.yaml"]
-    configs += ["variants/true_centre.yaml"] if row.true_centre else []
     options = {
         "dataset_dir": str(dataset_dir),
         "output_dir": str(target),
-        "ckpt_dir": str(folder / "models"),
+        "ckpt_dir": str(output / training.models),
         **dict(row.options),
     }
-    run_bundle(BUNDLE, configs, options, target / "evaluate.log")
+    variants = [f"variants/{name}.yaml" for name in row.variants]
+    if row.training == "fcn":
+        configs, options["validate#slices"] = ["train.yaml", *variants, "evaluate.yaml"], "object"
+    else:
+        configs = ["train.yaml", *variants, "evaluate.yaml"]
+        configs += [] if row.evaluation.startswith("automatic") else ["variants/true_centre.yaml"]
+    bundle = FCN_BUNDLE if row.training == "fcn" else BUNDLE
+    run_bundle(bundle, configs, options, target / "evaluate.log")
     return metrics
 
 
@@ -139,9 +174,16 @@ def values(folder: Path, metric: str) -> np.ndarray:
     return np.array(list(next(iter(read_metric(folder / f"{metric}_raw.csv").values())).values()))
 
 
+def _centre(row: Row) -> str:
+    """How the method learns where the ventricle is."""
+    if row.training == "fcn":
+        return "none"
+    return row.evaluation.removesuffix("_dp").removesuffix("_level_set").replace("_", " ")
+
+
 def table_line(data: str, row: Row, folders: list[Path]) -> str:
     """Mean and standard deviation over the slices of all seeds, Dice of each seed, shares of wrong presence."""
-    cells = [data, row.title, str(row.images or "all"), row.evaluation.removesuffix("_dp").replace("_", " ")]
+    cells = [data, row.title, str(row.images or "all"), _centre(row)]
     for metric in METRICS:
         pooled = np.concatenate([values(folder, metric) for folder in folders])
         finite = pooled[np.isfinite(pooled)]
@@ -154,17 +196,32 @@ def table_line(data: str, row: Row, folders: list[Path]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def draw(points: dict[str, dict[int, float]], path: Path) -> None:
-    """Dice against the number of training images, one line for each method."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for title, by_number in points.items():
-        axes.plot(list(by_number), list(by_number.values()), marker="o", label=title)
-    axes.set_xscale("log")
-    axes.set_xlabel("training images")
-    axes.set_ylabel("Dice, left ventricle, ACDC")
-    axes.grid(alpha=0.3)
-    axes.legend()
+Points = dict[str, dict[int, list[float]]]  # method -> number of images -> Dice of each seed
+
+
+def draw(panels: dict[str, Points], path: Path) -> None:
+    """Dice against the number of images, a panel for each data set; bars reach from the worst seed to the best."""
+    figure = Figure(figsize=(5.2 * len(panels), 4.2), layout="constrained")
+    for axes, (data, points) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for title, by_number in points.items():
+            means = np.array([np.mean(dice) for dice in by_number.values()])
+            reach = np.array([[min(dice), max(dice)] for dice in by_number.values()]).T
+            contour = not title.startswith("U-Net")
+            axes.errorbar(
+                list(by_number),
+                means,
+                np.abs(reach - means),
+                marker="o" if contour else "s",
+                linestyle="-" if contour else "--",
+                capsize=3,
+                label=title,
+            )
+        axes.set_xscale("log")
+        axes.set_xlabel("training images with labels")
+        axes.set_ylabel("Dice of the left ventricle")
+        axes.set_title(data)
+        axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
     figure.savefig(path, dpi=120)
 
 
@@ -183,7 +240,7 @@ def main() -> None:
         for seed in row.seeds:
             if (arguments.output / training_of(row, seed).folder / "trained").exists():
                 evaluate(row, seed, arguments.dataset_dir, arguments.output)
-                if arguments.outside is not None and row.images is None:
+                if arguments.outside is not None and row.compared:
                     evaluate(row, seed, arguments.outside, arguments.output, "sunnybrook_")
     if step == 1:  # the table needs all of them: after several processes, a last start without --part
         write_table(arguments.dataset_dir, arguments.outside, arguments.output)
@@ -191,7 +248,7 @@ def main() -> None:
 
 def training_of(row: Row, seed: int) -> Training:
     """The network that a line measures."""
-    return Training(row.training, row.variant, row.images, seed)
+    return Training(row.training, row.images, seed)
 
 
 def write_table(dataset_dir: Path, outside: Path | None, output: Path) -> None:
@@ -200,17 +257,18 @@ def write_table(dataset_dir: Path, outside: Path | None, output: Path) -> None:
         f"| data | method | images | centre | {' | '.join(METRICS.values())} | Dice by seed | invented | missed |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    points: dict[str, dict[int, float]] = {}
+    panels: dict[str, Points] = {"ACDC": {}, **({} if outside is None else {"Sunnybrook": {}})}
     total = len(left_ventricle_datalist(dataset_dir, "train", slices="object"))
     for row in rows():
-        folders = [evaluate(row, seed, dataset_dir, output) for seed in row.seeds]
-        lines.append(table_line("ACDC", row, folders))
-        if row.evaluation.startswith("true_centre"):
-            dice = np.concatenate([values(folder, "val_mean_dice") for folder in folders])
-            points.setdefault(row.title, {})[row.images or total] = float(np.nanmean(dice))
-        if outside is not None and row.images is None:
-            lines.append(table_line("Sunnybrook", row, [evaluate(row, 0, outside, output, "sunnybrook_")]))
-    draw(points, output / "dice.png")
+        for data, root, label in (("ACDC", dataset_dir, ""), ("Sunnybrook", outside, "sunnybrook_")):
+            if root is None or (label and not row.compared):
+                continue
+            folders = [evaluate(row, seed, root, output, label) for seed in row.seeds]
+            lines.append(table_line(data, row, folders))
+            if row.compared:
+                dice = [float(np.nanmean(values(folder, "val_mean_dice"))) for folder in folders]
+                panels[data].setdefault(row.title, {})[row.images or total] = dice
+    draw(panels, output / "dice.png")
     (output / "table.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 

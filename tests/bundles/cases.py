@@ -84,7 +84,7 @@ CASES = {
             test_items=38,
             num=8,
             tiny={"crop_size": "[64,64]", "batch_size": 2, "train#trainer#epoch_length": 3, "num_images": 4},
-            variants={"unet": None, "unet_dp": None, "exact": None, "true_centre": None},
+            variants={"unet": None, "unet_dp": None, "exact": None, "true_centre": None, "racenet": None},
         ),
         Case(
             name="fcn_levelset_left_ventricle",

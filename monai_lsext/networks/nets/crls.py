@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from monai.data.box_utils import batched_nms
 from monai.utils import convert_to_tensor
 from torch import Tensor, nn
 
+from monai_lsext.networks.layers.end_padding import padded
 from monai_lsext.networks.layers.instance_head import InstanceHead
 from monai_lsext.networks.layers.instance_targets import instance_targets
 from monai_lsext.networks.layers.mask_paste import instance_map, paste_masks
@@ -130,9 +130,9 @@ class CRLS(nn.Module):
             expected = (len(image), 2, *image.shape[2:])
             raise ValueError(f"`label` must have shape {expected}, got {tuple(label.shape)}")
         targets = [instance_targets(item, self.num_classes) for item in label]
-        padded = self._padded(image)
-        features = self.backbone(padded)
-        output = self.rpn(padded, features)
+        large = padded(image, self.backbone.divisor)
+        features = self.backbone(large)
+        output = self.rpn(large, features)
         proposals = self.rpn.propose(output, image.shape[2:], 4 * self.head.sampler.batch_size_per_image)
         return self.rpn.losses(output, targets) | self.head.losses(features, label, targets, proposals)
 
@@ -151,9 +151,9 @@ class CRLS(nn.Module):
             "scores" [N] and "masks" [N, H, W], bool.
         """
         image = self._checked(image)
-        padded = self._padded(image)
-        features = self.backbone(padded)
-        proposals = self.rpn.propose(self.rpn(padded, features), image.shape[2:])
+        large = padded(image, self.backbone.divisor)
+        features = self.backbone(large)
+        proposals = self.rpn.propose(self.rpn(large, features), image.shape[2:])
         return [self._detected(features[i : i + 1], proposals[i], image.shape[2:]) for i in range(len(image))]
 
     def _detected(self, features: Tensor, proposals: Proposals, size: Sequence[int]) -> dict[str, Tensor]:
@@ -181,8 +181,3 @@ class CRLS(nn.Module):
             expected = f"[B, {self.backbone.in_channels}, H, W]"
             raise ValueError(f"`image` must have shape {expected}, got {tuple(image.shape)}")
         return convert_to_tensor(image, track_meta=False)
-
-    def _padded(self, image: Tensor) -> Tensor:
-        """Continued at the far ends to a multiple of the backbone's divisor."""
-        rows, columns = (-size % self.backbone.divisor for size in image.shape[2:])
-        return F.pad(image, (0, columns, 0, rows), mode="replicate") if rows or columns else image

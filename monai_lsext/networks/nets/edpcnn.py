@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from monai.networks.nets import BasicUNet
 from monai.transforms.utils import get_largest_connected_component_mask
 from monai.utils import convert_to_dst_type, convert_to_tensor
 from torch import Tensor, nn
 
 from monai_lsext.networks.layers.dp_snake import minimal_closed_contour
+from monai_lsext.networks.layers.end_padding import cropped, padded
 from monai_lsext.networks.layers.star_pattern import StarPattern, smooth_contour
 
 __all__ = ["EDPCNN", "LOCALISERS"]
@@ -124,24 +124,28 @@ class EDPCNN(nn.Module):
 
     def maps(self, image: Tensor) -> Tensor:
         """The backbone's output: the map and the localiser's logit, [B, 2, H, W]."""
+        large = self._large(image)
+        if self.localiser == "detached" and self.training:
+            maps = _with_detached_localiser(self.backbone, large)
+        else:
+            maps = self.backbone(large)
+        return self._checked(maps, large, image)
+
+    def _large(self, image: Tensor) -> Tensor:
+        """What the backbone sees: at a single bottom pixel an instance normalisation would have no variance."""
         if image.ndim != 4:
             raise ValueError(f"`image` must have shape [B, C, H, W], got {tuple(image.shape)}")
-        height, width = image.shape[2:]
-        # twice the divisor on each axis: at a single bottom pixel an instance normalisation has no variance
-        pad = [max(-size % self.divisor, 2 * self.divisor - size) for size in (width, height)]
-        padded = F.pad(image, (0, pad[0], 0, pad[1]), mode="replicate") if any(pad) else image
-        padded = padded.contiguous(memory_format=torch.channels_last)
-        if self.localiser == "detached" and self.training:
-            maps = _with_detached_localiser(self.backbone, padded)
-        else:
-            maps = self.backbone(padded)
+        return padded(image, self.divisor, 2 * self.divisor).contiguous(memory_format=torch.channels_last)
+
+    def _checked(self, maps: Tensor, large: Tensor, image: Tensor) -> Tensor:
+        """The backbone's maps of the ``large`` image, where the ``image`` itself lies."""
         allowed = self.allowed_channels
-        if maps.shape[1] not in allowed or maps.shape[2:] != padded.shape[2:]:
+        if maps.shape[1] not in allowed or maps.shape[2:] != large.shape[2:]:
             raise ValueError(
-                f"`backbone` must give {allowed[-1]} channel(s) of its input's size {tuple(padded.shape[2:])}, "
+                f"`backbone` must give {allowed[-1]} channel(s) of its input's size {tuple(large.shape[2:])}, "
                 f"got {tuple(maps.shape[1:])}"
             )
-        maps = maps[:, :, :height, :width]
+        maps = cropped(maps, image)
         finite = maps.isfinite().flatten(1).all(1)
         if not finite.all():
             raise ValueError(f"the map of item {int((~finite).nonzero()[0])} is not finite: NaN in image or weights?")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from monai.networks.layers.factories import Conv, Dropout, Pool
 from torch import Tensor, nn
+
+from monai_lsext.networks.layers.end_padding import cropped, padded
 
 __all__ = ["LEVEL_SET_FCN_PLANS", "LevelSetFCN"]
 
@@ -119,13 +120,8 @@ class LevelSetFCN(nn.Module):
                 f"`image` must have {self.in_channels} channels and {self.spatial_dims} spatial axes, "
                 f"got the shape {list(image.shape)}"
             )
-        ends: list[int] = []
-        for axis in range(self.spatial_dims + 1, 1, -1):
-            ends += [0, -image.shape[axis] % self.stride]
-        logits = self.upsample(self.classify(self.features(F.pad(image, ends, mode="replicate"))))
-        for axis in range(self.spatial_dims):
-            logits = torch.narrow(logits, 2 + axis, 0, image.shape[2 + axis])
-        return logits
+        logits = self.upsample(self.classify(self.features(padded(image, self.stride))))
+        return cropped(logits, image)
 
 
 def _interpolation(spatial_dims: int, kernel_size: int, stride: int) -> Tensor:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from monai_lsext.networks.layers.end_padding import cropped, padded
+
 __all__ = ["PNetMSA"]
 
 # sigmoid is flat beyond; in single precision 1 - p has no digits left there
@@ -105,8 +107,7 @@ class PNetMSA(nn.Module):
         """logit(Y), or in training mode [U_1, .., U_active, logit(Y)]."""
         if image.ndim != 4 or image.shape[1] != self.in_channels:
             raise ValueError(f"`image` must have shape [B, {self.in_channels}, H, W], got {tuple(image.shape)}")
-        height, width = image.shape[2:]
-        units = [unit[:, :, :height, :width] for unit in self._units(self._pad(image))]
+        units = [cropped(unit, image) for unit in self._units(padded(image, 2 ** (self.num_units - 1)))]
         result = self._blended(units)
         return [*units, result] if self.training else result
 
@@ -151,12 +152,6 @@ class PNetMSA(nn.Module):
         inside = torch.logsumexp(log_weights + F.logsigmoid(stacked), 0)
         outside = torch.logsumexp(log_weights + F.logsigmoid(-stacked), 0)
         return (inside - outside).clamp(-_LOGIT_LIMIT, _LOGIT_LIMIT)
-
-    def _pad(self, image: Tensor) -> Tensor:
-        """Continue at the far end of each axis to a multiple of the pooling."""
-        divisor = 2 ** (self.num_units - 1)
-        bottom, right = (-size % divisor for size in image.shape[2:])
-        return F.pad(image, (0, right, 0, bottom), mode="replicate") if bottom or right else image
 
 
 def _branch(in_channels: int, channels: int, dropout: float) -> nn.Sequential:

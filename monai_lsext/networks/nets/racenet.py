@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from monai_lsext.networks.layers.end_padding import cropped, padded
 from monai_lsext.networks.layers.image_pyramid import ImagePyramidCNN
 from monai_lsext.networks.layers.initial_level_set import InitialLevelSet
 from monai_lsext.networks.layers.level_set import gradient_magnitude_and_curvature
@@ -22,6 +22,20 @@ _PHI_LIMIT = 16.0
 # |grad phi|**2 of a signed distance at the default phi_scale; with much less, the derivative of the curvature where
 # phi is flat is so large that T steps amplify rounding errors to visible differences
 _GRADIENT_EPS = 1e-2
+
+
+def _features(backbone: nn.Module | None, image: Tensor, in_channels: int, divisor: int) -> Tensor:
+    """What the steps see: the image, or the backbone's output for it."""
+    if backbone is None:
+        return image
+    large = padded(image, divisor, 2 * divisor)
+    features: Tensor = backbone(large)
+    expected = (len(image), in_channels, *large.shape[2:])
+    if tuple(features.shape) != expected:
+        raise ValueError(
+            f"`backbone` must give `in_channels` channels of its input's size, {expected}, got {tuple(features.shape)}"
+        )
+    return cropped(features, image)
 
 
 class RACENet(nn.Module):
@@ -50,9 +64,14 @@ class RACENet(nn.Module):
             default False; with large volumes the memory of one step instead of T, for a third more time.
         he_weights: draw the velocity CNNs' weights by He's rule, default False: torch's own, with which an
             activation fades to a thousandth on its way through the four levels. In 3D the training starts sooner.
+        backbone: any network before the steps, trained with them: they see its output of ``in_channels`` channels,
+            as large as its input, instead of the image. Default None: they see the image.
+        divisor: with a backbone, images are padded to a multiple of it, by replication, and the features cropped,
+            >= 1, default 16 (four halvings).
 
     Shape:
-        image [B, in_channels, \\*S], phi0 [B, 1, \\*S] (pixels, positive inside) -> phi [B, 1, \\*S].
+        image [B, in_channels, \\*S], or as the backbone takes it, and phi0 [B, 1, \\*S] (pixels, positive inside)
+        -> phi [B, 1, \\*S].
         Any S of at least 2**(L-1) per axis: padded inside to a multiple of it, cropped after.
 
     Raises:
@@ -82,8 +101,12 @@ class RACENet(nn.Module):
         phi_scale: float = 0.1,
         checkpoint_steps: bool = False,
         he_weights: bool = False,
+        backbone: nn.Module | None = None,
+        divisor: int = 16,
     ) -> None:
         super().__init__()
+        if divisor < 1:
+            raise ValueError(f"`divisor` must be >= 1, got {divisor}")
         if num_steps < 1:
             raise ValueError(f"`num_steps` must be >= 1, got {num_steps}")
         if phi_scale <= 0:
@@ -92,6 +115,8 @@ class RACENet(nn.Module):
         self.num_steps = num_steps
         self.phi_scale = phi_scale
         self.checkpoint_steps = checkpoint_steps
+        self.backbone = backbone
+        self.divisor = divisor
         self.initial = InitialLevelSet(initial)
         self.balloon = ImagePyramidCNN(*arguments, with_phi=True, dropout=dropout)
         self.bending = ImagePyramidCNN(*arguments, with_phi=False, dropout=dropout)
@@ -113,10 +138,11 @@ class RACENet(nn.Module):
 
     def evolve(self, image: Tensor, phi0: Tensor | None = None) -> list[Tensor]:
         """The whole evolution [phi_0, phi_1, .., phi_T], in the unit of ``phi_scale``."""
+        image = _features(self.backbone, image, self.balloon.in_channels, self.divisor)
         self._check(image, phi0)
         phi = (self.initial(image) if phi0 is None else phi0).to(image.dtype) * self.phi_scale
-        start, size = phi, image.shape[2:]
-        image, phi = self._pad(image), self._pad(phi)
+        start = phi
+        image, phi = padded(image, self.balloon.divisor), padded(phi, self.balloon.divisor)
         h = self.bending(self.bending.project(image))
         projected = self.balloon.project(image)
         steps = []
@@ -126,7 +152,7 @@ class RACENet(nn.Module):
             else:
                 phi = self._step(phi, h, projected)
             steps.append(phi)
-        return [start] + [_crop(step, size) for step in steps]
+        return [start] + [cropped(step, start) for step in steps]
 
     def _step(self, phi: Tensor, h: Tensor, projected: list[Tensor]) -> Tensor:
         """One step of the recurrence; ``projected`` is the image's share of g."""
@@ -134,13 +160,6 @@ class RACENet(nn.Module):
         g = self.balloon(projected, phi)
         moved = self.update(torch.cat([phi, g * magnitude, h * curvature * magnitude], dim=1))
         return moved.clamp(-_PHI_LIMIT, _PHI_LIMIT)
-
-    def _pad(self, x: Tensor) -> Tensor:
-        """Continue at the far end of each axis to a multiple of the pyramid's divisor."""
-        divisor = self.balloon.divisor
-        missing = [-size % divisor for size in x.shape[2:]]
-        padding = [p for m in reversed(missing) for p in (0, m)]
-        return F.pad(x, padding, mode="replicate") if any(missing) else x
 
     def _check(self, image: Tensor, phi0: Tensor | None) -> None:
         cnn = self.balloon
@@ -175,6 +194,8 @@ class CascadedRACENet(nn.Module):
         initial: name of the first net's initial level set, default ``disk``.
         dropout: probability of dropping an activation, default 0.
         phi_scale: factor from pixels to the level set's own unit, default 0.1.
+        backbone: any network before all nets, see :class:`RACENet`; default None.
+        divisor: see :class:`RACENet`, default 16.
 
     Shape:
         image [B, in_channels, \\*S], phi0 [B, 1, \\*S] or None -> phi [B, K, \\*S], K nets, outermost first.
@@ -196,6 +217,8 @@ class CascadedRACENet(nn.Module):
         initial: str = "disk",
         dropout: float = 0.0,
         phi_scale: float = 0.1,
+        backbone: nn.Module | None = None,
+        divisor: int = 16,
     ) -> None:
         super().__init__()
         if len(num_filters) != len(num_steps) or not num_filters:
@@ -203,6 +226,9 @@ class CascadedRACENet(nn.Module):
                 f"`num_filters` and `num_steps` must name the same nets, got {len(num_filters)} and {len(num_steps)}"
             )
         self.phi_scale = phi_scale
+        self.in_channels = in_channels
+        self.backbone = backbone
+        self.divisor = divisor
         self.nets = nn.ModuleList(
             RACENet(spatial_dims, in_channels, filters, steps, kernel_sizes, initial, dropout, phi_scale)
             for filters, steps in zip(num_filters, num_steps, strict=True)
@@ -215,6 +241,7 @@ class CascadedRACENet(nn.Module):
 
     def evolve(self, image: Tensor, phi0: Tensor | None = None) -> list[Tensor]:
         """The whole evolution, aligned at its end: max(T_k) + 1 tensors [B, K, \\*S], the start first."""
+        image = _features(self.backbone, image, self.in_channels, self.divisor)
         evolutions = []
         for net in self.nets:
             evolutions.append(cast(RACENet, net).evolve(image, phi0))
@@ -222,9 +249,3 @@ class CascadedRACENet(nn.Module):
         longest = max(len(steps) for steps in evolutions)
         aligned = [steps[:1] * (longest - len(steps)) + steps for steps in evolutions]
         return [torch.cat(moment, dim=1) for moment in zip(*aligned, strict=True)]
-
-
-def _crop(x: Tensor, size: Sequence[int]) -> Tensor:
-    for axis, length in enumerate(size):
-        x = x.narrow(axis + 2, 0, length)
-    return x

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from monai.networks.nets import BasicUNet
-from monai.utils import convert_to_dst_type
+from monai.utils import convert_to_dst_type, convert_to_tensor
 from scipy import ndimage
 from torch import Tensor, nn
 
@@ -18,9 +18,10 @@ __all__ = ["UNetDP"]
 class UNetDP(EDPCNN):
     """A segmentation network that knows nothing of contours in training; the snake may be put on its mask.
 
-    In training mode the logits [B, 1, H, W], for Dice or cross-entropy. In eval mode with ``snake`` the signed
-    distance to EDPCNN's contour on the binary mask ``logit > 0`` (U-Net + DP); without it, the logit in one connected
-    component of that mask and -16 elsewhere (U-Net): the component that holds the centre, or the largest.
+    In training mode the logits [B, 1, H, W], for Dice or cross-entropy, or the list of them where the backbone gives
+    one (the steps of :class:`RACENet`), for :class:`monai_lsext.losses.MultiStepLoss`. In eval mode with ``snake``
+    the signed distance to EDPCNN's contour on the binary mask ``logit > 0`` (U-Net + DP); without it, the logit in
+    one connected component of that mask and -16 elsewhere (U-Net): the component that holds the centre, or the largest.
 
     Args:
         backbone: 2D network with one output channel, the logit; default MONAI's BasicUNet for one input channel.
@@ -47,13 +48,20 @@ class UNetDP(EDPCNN):
         return (1,)
 
     def maps(self, image: Tensor) -> Tensor:
-        """Training: the logit [B, 1, H, W]; eval: mask and logit [B, 2, H, W]."""
+        """Mask and logit [B, 2, H, W]."""
         logit = super().maps(image)
-        return logit if self.training else torch.cat([(logit > 0).to(logit), logit], dim=1)
+        return torch.cat([(logit > 0).to(logit), logit], dim=1)
 
-    def forward(self, image: Tensor, centre: Tensor | None = None) -> Tensor:
-        """Logit in training; in eval signed distance or logit of one component."""
-        if self.training or self.snake:
+    def forward(self, image: Tensor, centre: Tensor | None = None) -> Tensor | list[Tensor]:  # type: ignore[override]
+        """Logit, or those of all steps, in training; in eval signed distance or logit of one component."""
+        if self.training:
+            image = convert_to_tensor(image, track_meta=False)
+            large = self._large(image)
+            logits = self.backbone(large)
+            if isinstance(logits, list):
+                return [self._checked(step, large, image) for step in logits]
+            return self._checked(logits, large, image)
+        if self.snake:
             return super().forward(image, centre)
         logit = self.maps(torch.as_tensor(image))[:, 1:]
         chosen = torch.stack(
