@@ -28,8 +28,9 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# make bench [COMPARE=1]
 bench: $(VENV)/ready
-	for name in racenet dp_snake edpcnn conv_lstm level_set rls crls; do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
+	$(BIN)/python -m benchmarks $(if $(COMPARE),--compare)
 
 # LSEXT_DATA=FOLDER make reproduce [TASK=bundle] [PLAN=1]
 reproduce: $(VENV)/ready

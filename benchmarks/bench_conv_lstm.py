@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.common import peak_memory_mib, time_in_turn_ms, write_result
+from benchmarks.common import peak_memory_mib, time_in_turn_ms
 from monai_lsext.networks.layers.conv_lstm import ConvLSTM
 
 SLICES, SIZE = 64, 256
@@ -42,7 +42,7 @@ def forward_and_backward(program: Callable[[Tensor], Tensor], sequence: Tensor) 
     return lambda: program(sequence).mean().backward()
 
 
-def main() -> None:
+def measured() -> dict[str, list[dict[str, Any]]]:
     """Time and memory of both programs on every device."""
     torch.manual_seed(0)
     lstm = ConvLSTM()
@@ -66,10 +66,6 @@ def main() -> None:
         for part, (make, given) in parts.items():
             runs = [make(program, given) for program in programs.values()]
             for name, run, timed in zip(programs, runs, time_in_turn_ms(runs, 2, 10), strict=True):
-                memory = {"peak_mib": peak_memory_mib(run)} if device.type == "cpu" else {}
+                memory = {"peak MiB": peak_memory_mib(run)} if device.type == "cpu" else {}
                 rows.append({"part": part, "program": name, "device": device.type, **timed, **memory})
-    write_result("conv_lstm", rows)
-
-
-if __name__ == "__main__":
-    main()
+    return {"conv_lstm": rows}

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.common import peak_memory_mib, time_ms, write_result
+from benchmarks.common import peak_memory_mib, time_ms
 from monai_lsext.networks.nets import CRLS
 
 SIZES = ((256, 256), (600, 800))
@@ -54,7 +54,7 @@ def measure(name: str, net: CRLS, image: Tensor) -> list[dict[str, Any]]:
     return rows
 
 
-def main() -> None:
+def measured() -> dict[str, list[dict[str, Any]]]:
     """Both nets at both sizes on every device."""
     torch.manual_seed(0)
     rows = []
@@ -63,8 +63,4 @@ def main() -> None:
             net = make().to(device)
             for size in SIZES:
                 rows += measure(name, net, torch.rand(1, 3, *size, device=device))
-    write_result("crls", rows)
-
-
-if __name__ == "__main__":
-    main()
+    return {"crls": rows}

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.common import time_ms, write_result
+from benchmarks.common import time_ms
 from monai_lsext.networks.layers.contour_likelihood import (
     contour_log_partition,
     contour_marginals,
@@ -71,7 +71,7 @@ def programs(cost: Tensor) -> dict[str, Callable[[], Any]]:
     }
 
 
-def main() -> None:
+def measured() -> dict[str, list[dict[str, Any]]]:
     """Time every program at every batch size, the slow ones only where they end within seconds."""
     devices = [torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available()
     rows: list[dict[str, Any]] = []
@@ -84,8 +84,4 @@ def main() -> None:
                 warm_up, repeats = (1, 2) if name in LARGEST_BATCH else (3, 10)
                 row = {"program": name, "device": device.type, "batch": batch, **time_ms(run, warm_up, repeats)}
                 rows.append(row)
-    write_result("dp_snake", rows)
-
-
-if __name__ == "__main__":
-    main()
+    return {"dp_snake": rows}

@@ -10,7 +10,7 @@ from monai.engines import SupervisedTrainer
 from monai.losses import DiceCELoss
 from monai.networks.nets import BasicUNet
 
-from benchmarks.common import time_in_turn_ms, write_result
+from benchmarks.common import time_in_turn_ms
 from monai_lsext.engines import SyntheticGradientTrainer
 from monai_lsext.networks.nets import EDPCNN, SyntheticGradientNet, UNetDP
 
@@ -61,7 +61,7 @@ def inference(name: str, device: torch.device) -> Callable[[], Any]:
     return run
 
 
-def main() -> None:
+def measured() -> dict[str, list[dict[str, Any]]]:
     """Time all on every device."""
     rows: list[dict[str, Any]] = []
     for device in [torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available():
@@ -72,8 +72,4 @@ def main() -> None:
                 {"part": part, "network": name, "device": device.type, **row}
                 for name, row in zip(names, timed, strict=True)
             ]
-    write_result("edpcnn", rows)
-
-
-if __name__ == "__main__":
-    main()
+    return {"edpcnn": rows}

@@ -18,7 +18,7 @@ from skimage.segmentation import chan_vese as scikit_image_chan_vese
 from skimage.segmentation import morphological_chan_vese
 from torch import Tensor
 
-from benchmarks.common import time_ms, write_result
+from benchmarks.common import time_ms
 from monai_lsext.evolution import chan_vese
 from monai_lsext.evolution.chan_vese import scaled_disk
 
@@ -85,13 +85,14 @@ def measure(method: str, run: Runs, shape: tuple[int, ...], device: str, repeats
     return {
         "method": method,
         "device": device,
-        "shape": "x".join(map(str, shape)),
+        "size": "x".join(map(str, shape)),
+        **{key: long[key] for key in ("median_ms", "iqr_ms")},
         "ms/iteration/Mpoint": round(per["median"], 2),
-        "best": round(per["best"], 2),
+        "best/iteration/Mpoint": round(per["best"], 2),
     }
 
 
-def main() -> None:
+def measured() -> dict[str, list[dict[str, Any]]]:
     """Ours on the CPU, and on the GPU where there is one; the rivals on the CPU."""
     rows = []
     for device in [torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available():
@@ -100,12 +101,10 @@ def main() -> None:
             image = noisy_ball(shape).to(device)
             for name, compiled in (("chan_vese", False), ("chan_vese, compiled", True)):
                 row = measure(name, ours(image, compiled), shape, device.type)
-                rows.append({**row, "bound": round(bound, 3), "of the bound": round(row["best"] / bound, 1)})
+                rows.append(
+                    {**row, "bound": round(bound, 3), "of the bound": round(row["best/iteration/Mpoint"] / bound, 1)}
+                )
     for shape in RIVAL_SHAPES:
         image = noisy_ball(shape)
         rows += [measure(name, run, shape, "cpu", 3) for name, run in rivals(image).items()]
-    write_result("level_set", rows)
-
-
-if __name__ == "__main__":
-    main()
+    return {"level_set": rows}

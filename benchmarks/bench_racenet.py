@@ -12,7 +12,7 @@ from monai.networks.layers.factories import Conv, Pool
 from monai.networks.nets import BasicUNet, UNet
 from torch import Tensor, nn
 
-from benchmarks.common import peak_memory_mib, time_in_turn_ms, time_ms, write_result
+from benchmarks.common import peak_memory_mib, time_in_turn_ms, time_ms
 from monai_lsext.networks.nets import RACENet
 
 SIZE = (256, 256)
@@ -85,7 +85,7 @@ def measure(cases: Sequence[tuple[str, nn.Module, Tensor]], repeats: int = 20) -
             "device": image.device.type,
             "size": "x".join(map(str, image.shape[2:])),
             "parameters": sum(p.numel() for p in net.parameters()),
-            "ms": timed["median_ms"],
+            **{key: timed[key] for key in ("median_ms", "iqr_ms")},
         }
         row["peak MiB"] = peak_memory_mib(run, image.device)
         rows.append(row)
@@ -93,43 +93,39 @@ def measure(cases: Sequence[tuple[str, nn.Module, Tensor]], repeats: int = 20) -
 
 
 @torch.no_grad()
-def measure_2d(name: str, net: nn.Module, device: torch.device) -> dict[str, Any]:
-    """One row: as :func:`measure`, then ms in channels_last, and compiled."""
+def measure_2d(name: str, net: nn.Module, device: torch.device) -> list[dict[str, Any]]:
+    """As :func:`measure`; then the same network in channels_last, and compiled."""
     image = torch.rand(1, 3, *SIZE, device=device)
     (row,) = measure([(name, net, image)])
     net, image = net.to(memory_format=torch.channels_last), image.to(memory_format=torch.channels_last)
-    row["ms channels_last"] = time_ms(lambda: net(image))["median_ms"]
-    compiled = torch.compile(net)
-    row["ms compiled"] = time_ms(lambda: compiled(image))["median_ms"]
-    return row
+    forms = {"channels_last": net, "compiled": torch.compile(net)}
+    first = {key: row[key] for key in ("network", "device", "size", "parameters")}
+    others = [{**first, "part": form, **time_ms(partial(one, image))} for form, one in forms.items()]
+    return [row, *others]
 
 
 def compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with how many times faster each is than the two rivals that are measured at its size."""
-    times = {(row["network"], row["device"], row["size"]): row["ms"] for row in rows}
+    keys = ("network", "device", "size", "part")
+    times = {tuple(row.get(key) for key in keys): row["median_ms"] for row in rows}
     for row in rows:
         for rival in ("paper's U-Net", "MONAI BasicUNet"):
-            theirs = times.get((rival, row["device"], row["size"]))
+            theirs = times.get((rival, *(row.get(key) for key in keys[1:])))
             if theirs is not None:
-                row[f"faster than {rival}"] = f"{theirs / row['ms']:.1f}x"
+                row[f"faster than {rival}"] = f"{theirs / row['median_ms']:.1f}x"
     return rows
 
 
-def main() -> None:
-    """Measure all networks on the CPU, and on the GPU where there is one; RACE-net in 3D at several sizes."""
+def measured() -> dict[str, list[dict[str, Any]]]:
+    """All networks on the CPU, and on the GPU where there is one; RACE-net in 3D at several sizes."""
     devices = [torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available()
-    write_result(
-        "racenet", compared([measure_2d(name, make(), d) for d in devices for name, make in networks().items()])
-    )
+    flat = [row for device in devices for name, make in networks().items() for row in measure_2d(name, make(), device)]
     rows = []
     for device in devices:
         image_of = {size: torch.rand(1, 1, *size, device=device) for size in VOLUMES}
         rivals = [(name, make(), image_of[VOLUME]) for name, make in networks_3d().items() if name != "RACE-net"]
         rows += measure([*(("RACE-net", networks_3d()["RACE-net"](), image_of[size]) for size in VOLUMES), *rivals], 5)
     for row in rows:
-        row["ms per million voxels"] = round(1e6 * row["ms"] / math.prod(map(int, row["size"].split("x"))), 1)
-    write_result("racenet_3d", compared(rows))
-
-
-if __name__ == "__main__":
-    main()
+        voxels = math.prod(map(int, row["size"].split("x")))
+        row["ms per million voxels"] = round(1e6 * row["median_ms"] / voxels, 1)
+    return {"racenet": compared(flat), "racenet_3d": compared(rows)}

@@ -14,7 +14,7 @@ import torch
 from skimage.segmentation import chan_vese as scikit_image_chan_vese
 from torch import Tensor, nn
 
-from benchmarks.common import peak_memory_mib, time_in_turn_ms, write_result
+from benchmarks.common import peak_memory_mib, time_in_turn_ms
 from monai_lsext.evolution import chan_vese, drlse, legendre_level_set, local_intensity_clustering
 from monai_lsext.networks.layers import initial_level_set
 from monai_lsext.networks.nets import RLS, FConNet
@@ -62,12 +62,13 @@ def measure(image: Tensor, runs: dict[str, Callable[[], Any]], repeats: int, inp
     per_image = {name: row["median_ms"] / len(image) for name, row in zip(runs, timed, strict=True)}
     rival = per_image.get("scikit-image chan_vese")
     rows = []
-    for name, run in runs.items():
+    for (name, run), time in zip(runs.items(), timed, strict=True):
         row: dict[str, Any] = {
             "method": name,
             "device": image.device.type,
             "input": input_name,
             "batch": len(image),
+            **{key: time[key] for key in ("median_ms", "iqr_ms")},
             "ms/image": round(per_image[name], 3),
         }
         if rival:
@@ -77,7 +78,7 @@ def measure(image: Tensor, runs: dict[str, Callable[[], Any]], repeats: int, inp
     return rows
 
 
-def main() -> None:
+def measured() -> dict[str, list[dict[str, Any]]]:
     """Nets and classical methods at one size on every device; then as in the paper."""
     torch.manual_seed(0)
     rows: list[dict[str, Any]] = []
@@ -90,8 +91,4 @@ def main() -> None:
             rows += measure(image, learned | classical(image), repeats, f"{SIDE}x{SIDE}")
         image = discs(1, ORIGINAL).to(device)
         rows += measure(image, classical(image), 3, "original {}x{}".format(*ORIGINAL))
-    write_result("rls", rows)
-
-
-if __name__ == "__main__":
-    main()
+    return {"rls": rows}

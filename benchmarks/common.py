@@ -1,8 +1,7 @@
-"""What every benchmark shares: timing with warm-up, peak memory of a fresh process, machine, result file."""
+"""What every benchmark shares: timing with warm-up, peak memory of a fresh process, machine."""
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import platform
@@ -19,8 +18,6 @@ import monai
 import torch
 
 from monai_lsext.registry import find_bundle
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def run_bundle(bundle: str, configs: list[str], options: dict[str, str], log: Path) -> None:
@@ -89,22 +86,19 @@ def environment() -> dict[str, Any]:
         "torch": torch.__version__,
         "monai": monai.__version__,
         "python": platform.python_version(),
-        "processor": platform.machine(),
+        "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 
 
-def write_result(name: str, rows: list[dict[str, Any]]) -> None:
-    """Print the rows as a table and write them with the environment to ``results/<name>.json``."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    for line in [columns, *[[str(row.get(column, "")) for column in columns] for row in rows]]:
-        print(" | ".join(f"{cell:>22}" for cell in line))
-    RESULTS.mkdir(exist_ok=True)
-    temporary = RESULTS / f".{name}.json"
-    temporary.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=2) + "\n")
-    temporary.replace(RESULTS / f"{name}.json")
+def _processor() -> str:
+    """The model's name where the system tells it."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text(encoding="utf-8").splitlines() if known.exists() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
 
 
 def _synchronize() -> None:

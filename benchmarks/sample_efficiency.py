@@ -4,8 +4,9 @@
 
 trains and evaluates with the bundles' own configs, writes ``table.md`` and ``dice.png``, and goes on where it was
 interrupted when it is started again. All methods see the same labelled slices, and their best weights are chosen by the
-Dice of the same patients, taken out of training. All but FCN-levelset share images, optimiser, schedule and, but for
-RACE-net, the backbone; FCN-levelset has its own bundle's, and learns from all other slices too, without their labels.
+Dice of the same patients, taken out of training. All but FCN-levelset share augmentation, optimiser and about the number
+of images seen, U-Net and EDPCNN the backbone; FCN-levelset is trained as by its own bundle, also on all other slices
+without their labels.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ JITTERS = (0.1, 0.2, 0.3, 0.4, 0.5)
 METRICS = {"val_mean_dice": "Dice", "assd_px": "ASSD, px", "hd_px": "HD, px"}
 NO_CENTRE = {"network_def#localiser": "none"}
 SCHEDULE = {"crop_size": "[144,144]", "val_interval": "4", "train#trainer#max_epochs": "12"}  # 300 iterations
+RACENET_SCHEDULE = {"val_interval": "12", "train#trainer#max_epochs": "36"}  # smaller batches: images seen count
 TITLES = {
     "synthetic": "EDPCNN, synthetic gradients",
     "exact": "EDPCNN, exact likelihood",
@@ -128,6 +130,7 @@ def train(training: Training, dataset_dir: Path, output: Path) -> None:
         configs = ["train.yaml", f"variants/{training.name.removesuffix('_joint')}.yaml"]
         configs += [] if training.joint else ["variants/true_centre.yaml"]
         options |= {"output_dir": str(folder), "ckpt_dir": str(folder / "models"), **SCHEDULE}
+        options |= RACENET_SCHEDULE if training.name == "racenet" else {}
         options |= NO_CENTRE if training.name in ("synthetic", "exact") else {}
         run_bundle(BUNDLE, configs, options, folder / "train.log")
     (folder / "trained").touch()

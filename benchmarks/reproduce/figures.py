@@ -13,8 +13,7 @@ from scipy.stats import ttest_rel
 
 from benchmarks.reproduce.published import Metric
 from benchmarks.reproduce.steps import RESULTS
-
-ROW_NAMES = ("network", "method", "program", "part", "size", "input", "batch")
+from benchmarks.stored import read_result, row_name
 
 
 @dataclass(frozen=True)
@@ -84,9 +83,8 @@ def benches(folder: Path = RESULTS.parent) -> dict[str, dict[str, Any]]:
     """Rows of the benchmarks as records, ``bench:rls:RLS conv, 64x64, 1``."""
     found = {}
     for path in sorted(folder.glob("*.json")):
-        for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
-            name = ", ".join(str(value) for key, value in row.items() if key in ROW_NAMES)
-            found[f"bench:{path.stem}:{name}"] = {"values": {}, "overall": row}
+        for row in read_result(path)["rows"]:
+            found[f"bench:{path.stem}:{row_name(row)}"] = {"values": {}, "overall": row}
     return found
 
 

@@ -68,3 +68,20 @@ def test_what_has_no_label_stays_so_and_is_not_drawn() -> None:
 def test_a_share_out_of_range(share: float) -> None:
     with pytest.raises(ValueError, match=r"`share` must lie in \(0, 1\], got"):
         partly_labelled(ITEMS, share)
+
+
+SLICES: list[dict[str, Any]] = [{"image": "v.nii", "label": "v_l.nii", "slice": index} for index in range(5)]
+
+
+def test_named_slices_keep_their_labels() -> None:
+    kept = [{"image": "v.nii", "slice": 3}, {"image": "v.nii", "slice": 1}]
+    items = partly_labelled(SLICES, kept=kept)
+    assert [item["slice"] for item in items if "label" in item] == [1, 3]
+    assert partly_labelled(SLICES, kept=kept, unlabelled=False) == [SLICES[1], SLICES[3]]
+
+
+def test_kept_items_must_be_in_the_list_and_stand_alone() -> None:
+    with pytest.raises(ValueError, match="`kept` must hold items of the list alone, got 1 others"):
+        partly_labelled(SLICES, kept=[{"image": "v.nii", "slice": 9}])
+    with pytest.raises(ValueError, match=r"`share` and `kept` exclude each other, got a share of 0\.5"):
+        partly_labelled(SLICES, 0.5, kept=SLICES[:1])

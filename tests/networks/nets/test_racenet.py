@@ -44,6 +44,31 @@ def test_recurrence_equals_equation_3_step_by_step(dims: int) -> None:
         assert torch.allclose(step, phi, atol=1e-10)
 
 
+def test_steps_behind_a_backbone_see_its_features() -> None:
+    net, features = small(), torch.nn.Conv2d(2, 1, 3, padding=1)
+    behind = RACENet(2, 1, 2, 3, (5, 3), backbone=features, divisor=4)
+    behind.load_state_dict({**net.state_dict(), **features.state_dict(prefix="backbone.")})
+    image = torch.randn(1, 2, 12, 16)
+    assert torch.allclose(behind.eval()(image), net.eval()(features(image)), atol=1e-6)
+    behind.train()(image)[-1].sum().backward()
+    assert features.weight.grad.abs().sum() > 0
+
+
+def test_a_cascade_runs_its_backbone_once() -> None:
+    calls = []
+    features = torch.nn.Conv2d(3, 2, 1)
+    features.register_forward_hook(lambda module, inputs, output: calls.append(output.shape))
+    net = CascadedRACENet(2, 2, (2, 2), (2, 2), (3,), backbone=features, divisor=8).eval()
+    assert net(torch.randn(1, 3, 13, 20)).shape == (1, 2, 13, 20)
+    assert calls == [(1, 2, 16, 24)]
+
+
+def test_a_backbone_with_other_channels_is_refused() -> None:
+    net = RACENet(2, 4, 2, 2, (3,), backbone=torch.nn.Conv2d(1, 3, 1), divisor=4)
+    with pytest.raises(ValueError, match=r"`in_channels` channels .*\(1, 4, 8, 8\), got \(1, 3, 8, 8\)"):
+        net(torch.zeros(1, 1, 8, 8))
+
+
 def test_training_gives_all_steps_and_eval_the_last() -> None:
     net, image = small(), torch.randn(1, 1, 8, 8)
     steps = net.train()(image)
@@ -187,6 +212,7 @@ def test_two_cascaded_nets_have_twice_the_parameters() -> None:
         ({"num_steps": 0}, "`num_steps` must be >= 1, got 0"),
         ({"phi_scale": 0.0}, "`phi_scale` must be > 0, got 0.0"),
         ({"initial": "circle"}, "`initial` must be one of .* got 'circle'"),
+        ({"divisor": 0}, "`divisor` must be >= 1, got 0"),
         ({"in_channels": 0}, "`in_channels` must be >= 1, got 0"),
     ],
 )

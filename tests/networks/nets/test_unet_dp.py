@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from monai_lsext.networks.nets import UNetDP
+from monai_lsext.networks.layers.end_padding import padded
+from monai_lsext.networks.nets import RACENet, UNetDP
 from monai_lsext.networks.nets.unet_dp import component
 
 
@@ -61,6 +62,18 @@ def test_training_gives_the_logit() -> None:
     assert torch.equal(logit, two_discs())
     logit.sum().backward()
     assert torch.equal(net.backbone.logit.grad, torch.ones(1, 1, 64, 64))
+
+
+def test_a_backbone_of_many_steps_gives_them_all_in_training_and_the_last_in_eval() -> None:
+    torch.manual_seed(0)
+    steps = RACENet(2, 1, 2, 3, (5, 3))
+    net, image = UNetDP(steps, snake=False, divisor=2), torch.randn(1, 1, 15, 20)
+    expected = steps.train()(padded(image, 2))
+    for step, wanted in zip(net.train()(image), expected, strict=True):
+        assert torch.equal(step, wanted[..., :15, :20])
+    last = expected[-1][..., :15, :20]
+    inside = component(last[0, 0] > 0)
+    assert torch.allclose(net.eval()(image)[0, 0][inside], last[0, 0][inside], atol=1e-6)
 
 
 def test_a_backbone_with_two_channels_is_refused() -> None:
