@@ -17,7 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.bench_page import write_page
-from benchmarks.stored import RESULTS, other_machine, read_result, row_name, slower, write_result
+from benchmarks.stored import RESULTS, benchmark_of, other_machine, read_result, slower, write_result
 
 NAMES = ("racenet", "dp_snake", "edpcnn", "conv_lstm", "level_set", "rls", "crls")
 
@@ -47,30 +47,34 @@ def _measure(name: str, folder: str) -> None:
             print(" | ".join(f"{cell:>22}" for cell in line), flush=True)
 
 
+def refuse_other_machine(names: list[str]) -> None:
+    """Nothing is compared with times of another machine."""
+    from benchmarks.common import environment
+
+    kept = [path for path in sorted(RESULTS.glob("*.json")) if benchmark_of(path) in names]
+    if missing := set(names) - {benchmark_of(path) for path in kept}:
+        sys.exit(f"nothing is stored of {sorted(missing)[0]}: run `python -m benchmarks {sorted(missing)[0]}` first")
+    for path in kept:
+        if differ := other_machine(read_result(path)["environment"], environment()):
+            known = f"{path.name} is of another machine ({differ})"
+            sys.exit(f"{known}: run `python -m benchmarks {benchmark_of(path)}` here first")
+
+
 def compare(name: str, folder: Path) -> list[str]:
     """What is slower than stored, a line each; what seems so is measured a second time, and must be so twice."""
-    lines: dict[str, str] = {}
-    for attempt in (1, 2):
-        again: dict[str, str] = {}
-        for path in measure(name, folder):
-            fresh, kept = read_result(path), RESULTS / path.name
-            if not kept.exists():
-                sys.exit(f"{kept} does not exist: run `python -m benchmarks {name}` first")
-            stored = read_result(kept)
-            if differ := other_machine(stored["environment"], fresh["environment"]):
-                sys.exit(
-                    f"{kept} is of another machine ({differ}): run `python -m benchmarks {name}` on this one first"
-                )
-            times = {row_name(row): row["median_ms"] for row in fresh["rows"]}
-            for row, ratio in slower(stored["rows"], fresh["rows"]).items():
-                if attempt == 1 or row in lines:
-                    again[row] = (
-                        f"{path.stem}, {row}: {times[row]:.1f} ms, {100 * (ratio - 1):.0f} % slower than stored"
-                    )
-        lines = again
-        if not lines:
-            break
-    return list(lines.values())
+    first = _slower_rows(name, folder)
+    if not first:
+        return []
+    second = _slower_rows(name, folder)
+    return [f"{row}: {100 * (second[row] - 1):.0f} % slower than stored" for row in first if row in second]
+
+
+def _slower_rows(name: str, folder: Path) -> dict[str, float]:
+    found = {}
+    for path in measure(name, folder):
+        ratios = slower(read_result(RESULTS / path.name)["rows"], read_result(path)["rows"])
+        found |= {f"{path.stem}, {row}": ratio for row, ratio in ratios.items()}
+    return found
 
 
 def main() -> None:
@@ -82,8 +86,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.names) - set(NAMES)):
         sys.exit(f"no benchmark is called {unknown[0]!r}; there are {', '.join(NAMES)}")
-    names = tqdm([] if arguments.page else arguments.names or NAMES, desc="benchmarks", disable=arguments.page)
+    chosen = [] if arguments.page else arguments.names or list(NAMES)
+    names = tqdm(chosen, desc="benchmarks", disable=arguments.page)
     if arguments.compare:
+        refuse_other_machine(chosen)
         with tempfile.TemporaryDirectory() as folder:
             found = [line for name in names for line in compare(name, Path(folder))]
         print("\n".join(found) or "nothing is slower than stored by more than 10 %")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from benchmarks.stored import RESULTS, Row, read_result, row_name
+from benchmarks.stored import RESULTS, Row, benchmark_of, read_result, row_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 IMAGES = ROOT / "docs" / "images"
 HEAD = """# Benchmarks
 
-Times are medians with the interquartile range, in milliseconds, warm, on the machine that each table names. This page and
-its pictures are written by `make bench`; nobody writes in it by hand.
+Times are medians with the interquartile range, in milliseconds, warm, on the machine that each table names. This page
+and its pictures are written by `make bench`; nobody writes in it by hand.
 
 ```bash
 make bench                              # all: measured, kept in benchmarks/results, drawn
@@ -35,15 +35,15 @@ def page(folder: Path = RESULTS) -> str:
         environment = found["environment"]
         machine = f"{environment['gpu'] or environment['processor']}, {environment['cores']} cores"
         versions = f"torch {environment['torch']}, MONAI {environment['monai']}, Python {environment['python']}"
-        parts.append(f"## {path.stem}\n\n{_what(path.stem)}\n\n*{machine}; {versions}.*\n")
+        parts.append(f"## {path.stem}\n\n{_what(benchmark_of(path))}\n\n*{machine}; {versions}.*\n")
         parts.append(f"![Median times of {path.stem}](images/bench_{path.stem}.png)\n")
         parts.append("\n".join(_table(found["rows"])) + "\n")
     return "\n".join(parts)
 
 
 def _what(name: str) -> str:
-    """First paragraph of the benchmark's docstring; ``racenet_3d`` is a part of ``racenet``."""
-    module = Path(__file__).with_name(f"bench_{name.removesuffix('_3d')}.py")
+    """First paragraph of the benchmark's docstring."""
+    module = Path(__file__).with_name(f"bench_{name}.py")
     return (ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or "").split("\n\n")[0].replace("\n", " ")
 
 

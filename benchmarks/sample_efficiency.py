@@ -3,8 +3,8 @@
     python -m benchmarks.sample_efficiency --dataset_dir ACDC --output DIR [--outside SUNNYBROOK]
 
 trains and evaluates with the bundles' own configs, writes ``table.md`` and ``dice.png``, and goes on where it was
-interrupted when it is started again. All methods see the same labelled slices, and their best weights are chosen by the
-Dice of the same patients, taken out of training. All but FCN-levelset share augmentation, optimiser and about the number
+interrupted when it is started again. All methods see the same labelled slices; the best weights are chosen by the Dice
+of the same patients, taken out of training. All but FCN-levelset share augmentation, optimiser and about the number
 of images seen, U-Net and EDPCNN the backbone; FCN-levelset is trained as by its own bundle, also on all other slices
 without their labels.
 """

@@ -34,6 +34,11 @@ def read_result(path: Path) -> dict[str, Any]:
     return found
 
 
+def benchmark_of(path: Path) -> str:
+    """Which benchmark wrote the file: ``racenet_3d`` is a part of ``racenet``."""
+    return path.stem.removesuffix("_3d")
+
+
 def other_machine(stored: dict[str, Any], fresh: dict[str, Any]) -> str:
     """In what the machines of two environments differ, empty where they are alike."""
     differ = [name for name in MACHINE if stored.get(name) != fresh.get(name)]
