@@ -11,15 +11,13 @@ from PIL import Image
 from monai_lsext.apps.predict import predict
 from monai_lsext.registry import find_bundle
 
-LARGEST_PX = 1800
 
-
-def draw_overlay(bundle: str, image: Path, target: Path, trust: bool = False) -> None:
-    """What `predict` draws for an image, as JPEG of at most 1800 pixels to keep the file small."""
+def draw_overlay(bundle: str, image: Path, target: Path, trust: bool = False, largest_px: int = 1800) -> None:
+    """What `predict` draws for an image, as JPEG whose longer side has at most ``largest_px`` pixels."""
     with tempfile.TemporaryDirectory() as folder:
         predict(bundle, str(image), folder, trust=trust)
         picture = Image.open(next(Path(folder).glob("*_overlay.png"))).convert("RGB")
-    picture.thumbnail((LARGEST_PX, LARGEST_PX))
+    picture.thumbnail((largest_px, largest_px))
     picture.save(target, quality=90)
 
 

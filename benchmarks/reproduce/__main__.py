@@ -51,9 +51,12 @@ def run(steps: list[Step], place: Place) -> int:
 
 
 def write_page() -> None:
-    """``docs/reproduction.md`` from the figures that are kept."""
+    """``docs/reproduction.md`` and its picture from the figures that are kept."""
+    from benchmarks.reproduce.efficiency import draw_efficiency
+    from benchmarks.reproduce.figures import kept
     from benchmarks.reproduce.page import PAGE, page
 
+    draw_efficiency(kept())
     PAGE.write_text(page(), encoding="utf-8")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.reproduce.efficiency import efficiency_lines
 from benchmarks.reproduce.figures import Figures, benches, find, kept, paired
 from benchmarks.reproduce.published import Claim, Metric, Paper, Published, Table, papers
 from benchmarks.reproduce.steps import ROOT, Step
@@ -72,7 +73,7 @@ def page(
         parts.append(f"## {paper.title}\n\n*{paper.source}.*\n")
         parts += ["\n".join(table_lines(table, found)) + "\n" for table in paper.tables]
         parts.append("\n".join(step_lines(paper, found)) + "\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, *efficiency_lines(found.records)])
 
 
 def table_lines(table: Table, found: Kept) -> list[str]:

@@ -84,11 +84,12 @@ def benchmark(
     collector: Collector,
     options: tuple[str, ...] = (),
     group: str = CASE,
+    also: tuple[str, ...] = (),
 ) -> Step:
-    """A table of several methods, by a benchmark that goes on where it was interrupted."""
+    """A table of several methods, by a benchmark that goes on after an interruption; ``also``: bundles it runs too."""
     output = ("--output", f"$RUNS/{bundle}/{title}")
     arguments = ("-m", f"benchmarks.{module}", "--dataset_dir", f"$DATA/{data}", *output, *options)
-    files = (f"benchmarks/{module}.py", *_configs(bundle))
+    files = (f"benchmarks/{module}.py", *(name for used in (bundle, *also) for name in _configs(used)))
     return Step(bundle, title, arguments, minutes, files, (), collector, group)
 
 
@@ -164,6 +165,7 @@ def pnet_birnn() -> list[Step]:
     own = ("--folds", "own", *epochs, "label_values=[1,2]")
     four = ("--rows", "pnet64", "msa", "one_way", "birnn", "basicunet", *epochs)
     return [
+        shipped(bundle, "shipped", "nih_pancreas_2d", 1, "--test_fold", "0", group=r"(PANCREAS_\d+)"),
         across(title="slices", data="nih_pancreas_2d", minutes=240, options=slices, group=r"(PANCREAS_\d+)"),
         across(title="hippocampus", data="msd_hippocampus", minutes=120, options=own),
         across(title="left_atrium", data="left_atrium_2018", minutes=300, options=four),
@@ -185,10 +187,11 @@ def edpcnn() -> list[Step]:
             "sample_efficiency",
             "sample_efficiency",
             "acdc",
-            150,
+            240,
             collect.sample_efficiency,
             ("--outside", "$DATA/sunnybrook"),
             PATIENT,
+            ("fcn_levelset_left_ventricle",),
         ),
     ]
 

@@ -80,7 +80,7 @@ def warn(segmentation: Segmentation, info: BundleInfo, window: tuple[slice, ...]
         pieces = int(ndimage.label(mask, np.ones([3] * mask.ndim))[1])  # corners join, as in the post-processing
         if pieces > 1:
             warnings.append(f"{region.title}: {pieces} separate pieces, expected 1")
-        if any(mask[window].take([0, -1], axis=axis).any() for axis in range(info.spatial_dims)):
+        if any(mask[window].take([0, -1], axis=axis).any() for axis in range(min(info.spatial_dims, mask.ndim))):
             warnings.append(f"{region.title} touches the border of the analysed part and may be cut off")
         nested = set(region.values) < set(outer.values)
         if nested and (ndimage.binary_dilation(mask) & beyond).any():

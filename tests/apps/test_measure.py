@@ -71,6 +71,13 @@ def test_pieces_and_borders_of_a_volume() -> None:
     assert warn(Segmentation(labels), TISSUE) == [cut]
 
 
+def test_a_single_slice_of_a_bundle_for_volumes_has_the_borders_of_a_picture() -> None:
+    volumes = replace(TISSUE, spatial_dims=3)
+    cut = "liver touches the border of the analysed part and may be cut off"
+    assert warn(discs((1, 3, 13, 2, 12)), volumes) == ["no liver tumour was found"]
+    assert warn(discs((1, 3, 20, 2, 12)), volumes) == [cut, "no liver tumour was found"]
+
+
 def test_objects_are_counted_and_may_be_many() -> None:
     labels = discs((1, 0, 3, 0, 3), (1, 3, 6, 0, 3), (2, 9, 12, 5, 8)).label_map
     instances = labels.copy()
