@@ -27,6 +27,7 @@ IMAGES = {
     "edpcnn_left_ventricle": "heart.nii.gz",
     "fcn_levelset_left_ventricle": "heart.nii.gz",
     "fcn_levelset_liver": "abdomen.nii.gz",
+    "pnet_birnn_pancreas": "abdomen.nii.gz",
     "racenet_left_atrium": "atrium.nii.gz",
     "racenet_nuclei": "cells.png",
     "racenet_optic_disc_cup": "eye0.png",
