@@ -118,7 +118,9 @@ class CheckImaged(MapTransform):
             notes.append("three equal colour channels read as one grey channel")
         if image.shape[0] not in self.channels:
             taken = " or ".join(map(str, self.channels))
-            raise ValueError(f"image must have {taken} channel(s), got {image.shape[0]}")
+            raise ValueError(
+                f"image must have {taken} channel(s), got {image.shape[0]}; of a series in time give one image alone"
+            )
         return image, notes
 
 

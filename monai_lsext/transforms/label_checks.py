@@ -43,11 +43,19 @@ class CheckLabeld(MapTransform):
             unknown = sorted(found - {0.0, *map(float, self.classes)})
             if missing or unknown:
                 shown = ", ".join(f"{value:g}" for value in sorted(found)[:10])
-                raise ValueError(f"label {_name(data[key])}must hold 0, {self._expected()}, got the values {shown}")
+                raise ValueError(
+                    f"label {_name(data[key])}must hold {self._expected()}, got the values {shown}: {_advice(found)}"
+                )
         return dict(data)
 
     def _expected(self) -> str:
-        return " and ".join(str(value) for value in self.classes)
+        return ", ".join(map(str, (0, *self.classes[:-1]))) + f" and {self.classes[-1]}"
+
+
+def _advice(found: set[float]) -> str:
+    if found <= {0.0}:
+        return "leave out a case without the object"
+    return "change them in the file, or name your own by --label_values where the bundle has it"
 
 
 def _name(label: Any) -> str:

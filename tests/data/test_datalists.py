@@ -96,7 +96,7 @@ def test_own_folder(folder: Path) -> None:
         ({"view": "roi"}, r"`view` must be one of \['crop', 'full'\], got 'roi'"),
         ({"part": "test"}, "`part` must be 'all', 'train' or 'val', got 'test'"),
         ({"part": "val", "fold": 5}, "`fold` must be 0 to 4, got 5"),
-        ({"part": "val", "fold": 0, "num_folds": 13}, "`num_folds` must be 2 to the number of cases, 12, got 13"),
+        ({"part": "val", "fold": 0, "num_folds": 13}, "of cases, 12, got 13: add cases, or give `fold` None"),
         ({"split": "Test", "view": "full"}, "has no case of split 'Test' in view 'full'"),
     ],
 )
@@ -110,7 +110,7 @@ def test_bad_options(drishti: Path, arguments: dict[str, object], text: str) -> 
     [
         ({"part": "Test"}, r"`part` must be one of \['all', 'train', 'val', 'test'\], got 'Test'"),
         ({"test_fraction": 1.0}, "`test_fraction` must lie between 0 and 1, got 1.0"),
-        ({"test_fraction": 0.01}, "has too few images to hold back 0.01 of them"),
+        ({"test_fraction": 0.01}, "has too few images to hold back 0.01 of them for the test: 10 with a label; add"),
     ],
 )
 def test_bad_options_of_the_task(folder: Path, arguments: dict[str, object], text: str) -> None:
@@ -139,9 +139,17 @@ def test_faults_of_an_own_folder_are_named(folder: Path) -> None:
         image_folder_datalist(folder)
     for path in (folder / "labels").glob("p3.*"):
         path.unlink()
-    with pytest.raises(FileNotFoundError, match=r"1 cases have no label in .*: p3"):
+    with pytest.raises(FileNotFoundError, match=r"1 cases have no label in .*: p3; .* same name: add it, or leave"):
         image_folder_datalist(folder)
-    with pytest.raises(FileNotFoundError, match="expected a folder"):
+    (folder / "labels" / "p3_seg.png").touch()
+    with pytest.raises(FileNotFoundError, match=r"no label in .*: p3; .*: rename labels/p3_seg, or the other file$"):
+        image_folder_datalist(folder)
+    holds = r"images and labels with files of the same names, it holds notes\.txt, p0\..*, p3\.[a-z]+, \.\.\.$"
+    with pytest.raises(FileNotFoundError, match=rf"expected a folder .*images, but there is none: .* {holds}"):
+        image_folder_datalist(folder / "images")
+    (folder / "images" / "images").mkdir()
+    (folder / "images" / "images" / "p0.mha").touch()
+    with pytest.raises(FileNotFoundError, match=r"holds no image \(.*\), but p0\.mha: convert these files$"):
         image_folder_datalist(folder / "images")
     with pytest.raises(FileNotFoundError, match="`dataset_dir` must be an existing folder, got"):
         optic_disc_cup_datalist(folder / "absent")

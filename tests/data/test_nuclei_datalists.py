@@ -52,7 +52,8 @@ def test_wanted_kinds_of_dsb2018(dsb2018: Path) -> None:
     }
     assert found.left_out == {"dark": "fluorescence image", "grey": "brightfield_grey image", "none": "no nucleus"}
     assert found.summary() == (
-        "16 of 19 cases used; left out: 1 (brightfield_grey image), 1 (fluorescence image), 1 (no nucleus)"
+        "16 of 19 cases used; left out: 1 (brightfield_grey image: grey), 1 (fluorescence image: dark), "
+        "1 (no nucleus: none)"
     )
     both = dsb2018_cases(dsb2018, ["fluorescence", "brightfield_grey"])
     assert cases(both.items) == ["dark", "grey"]
@@ -117,7 +118,7 @@ def test_a_given_split_is_kept(dsb2018: Path) -> None:
 def test_what_is_left_out_is_logged(dsb2018: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         nuclei_datalist(dsb2018)
-    assert "16 of 19 cases used; left out: 1 (brightfield_grey image)" in caplog.text
+    assert "16 of 19 cases used; left out: 1 (brightfield_grey image: grey)" in caplog.text
 
 
 def test_own_folder(tmp_path: Path) -> None:
@@ -151,7 +152,9 @@ def test_faults_of_the_folder_are_named(dsb2018: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"1 listed files are missing: .*c03\.png"):
         nuclei_datalist(dsb2018)
     (dsb2018 / "index.csv").write_text("name,kind\nx,fluorescence\n")
-    with pytest.raises(ValueError, match=r"has no case to use: 0 of 1 cases used; left out: 1 \(fluorescence image\)"):
+    with pytest.raises(
+        ValueError, match=r"has no case to use: 0 of 1 cases used; left out: 1 \(fluorescence image: [^ ]+\)"
+    ):
         nuclei_datalist(dsb2018)
     with pytest.raises(FileNotFoundError, match="`dataset_dir` must be an existing folder, got"):
         nuclei_datalist(dsb2018 / "absent")

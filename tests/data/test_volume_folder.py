@@ -49,13 +49,22 @@ def test_faults_are_left_out_with_their_reason(tmp_path: Path) -> None:
         "small": "label of another size",
         "torn": "unreadable",
     }
-    assert cases.summary().startswith("1 of 7 cases used; left out: ")
+    assert cases.summary() == (
+        "1 of 7 cases used; left out: 1 (label in another place: moved), 1 (label of another size: small), "
+        "1 (no image: orphan), 1 (no label: lonely), 1 (no volume: flat), 1 (unreadable: torn)"
+    )
 
 
 def test_nothing_usable_is_an_error_with_the_reasons(tmp_path: Path) -> None:
     folder(tmp_path, ["a"])
     (tmp_path / "labels" / "a.nii.gz").unlink()
-    with pytest.raises(FileNotFoundError, match=r"holds no volume with its label: 0 of 1 .*1 \(no label\)"):
+    with pytest.raises(FileNotFoundError, match=r"holds no volume with its label: 0 of 1 .*1 \(no label: a\); images"):
+        volume_folder_cases(tmp_path)
+    folder(tmp_path, ["b", "c", "d", "e"])
+    for case in "bcde":
+        (tmp_path / "labels" / f"{case}.nii.gz").rename(tmp_path / "labels" / f"{case}_seg.nii.gz")
+    text = r"4 \(no image: b_seg, c_seg, d_seg, \.\.\.\), 5 \(no label: a, b, c, \.\.\.\)"
+    with pytest.raises(FileNotFoundError, match=text + "; images and labels must hold NIfTI volumes of the same names"):
         volume_folder_cases(tmp_path)
 
 
@@ -137,8 +146,11 @@ def test_bad_input(tmp_path: Path) -> None:
         volume_folder_datalist(tmp_path, "tests")
     with pytest.raises(FileNotFoundError, match="`dataset_dir` must be an existing folder"):
         volume_folder_datalist(tmp_path / "none")
-    with pytest.raises(FileNotFoundError, match=r"expected a folder .*images, but there is none"):
+    with pytest.raises(FileNotFoundError, match=r"expected a folder .*images, but there is none: .* it holds nothing$"):
         volume_folder_datalist(tmp_path)
+    folder(tmp_path / "few", ["a"])
+    with pytest.raises(ValueError, match=r"too few patients for a training and a test part, got [01] and [01]: add"):
+        volume_folder_datalist(tmp_path / "few")
     folder(tmp_path / "training", ["a"])
     with pytest.raises(FileNotFoundError, match="expected a folder validation or testing or test in"):
         volume_folder_datalist(tmp_path)

@@ -69,7 +69,7 @@ def filled(value: float) -> torch.Tensor:
     ("image", "arguments", "text"),
     [
         (GREY, {"channels": 3}, r"image must have 3 channel\(s\), got 1"),
-        (RGB, {"channels": 1}, r"image must have 1 channel\(s\), got 3"),
+        (RGB, {"channels": 1}, r"image must have 1 channel\(s\), got 3; of a series in time give one image"),
         (torch.cat([RGB, RGB]), {"channels": 3}, r"image must have 3 channel\(s\), got 6"),
         (torch.cat([RGB, GREY]), {"channels": 3}, r"image must be opaque, got alpha 0 \.\. 19"),
         (torch.cat([RGB, OPAQUE / 2]), {"channels": 3}, r"image must be opaque, got alpha 127\.5 \.\. 127\.5"),

@@ -23,8 +23,14 @@ def test_a_complete_label_passes_unchanged() -> None:
     [((0, 0, 0), "0"), ((0, 1, 1), "0, 1"), ((0, 1, 2, 255), "0, 1, 2, 255"), ((0, 1.5, 2), "0, 1.5, 2")],
 )
 def test_empty_incomplete_and_foreign_labels_are_named(values: tuple[float, ...], found: str) -> None:
-    with pytest.raises(ValueError, match=f"label case7.png must hold 0, 1 and 2, got the values {found}$"):
+    advice = "leave out a case without the object" if found == "0" else "change them in the file, or name your own by"
+    with pytest.raises(ValueError, match=f"label case7.png must hold 0, 1 and 2, got the values {found}: {advice}"):
         CheckLabeld("label", [1, 2])({"label": label(*values)})
+
+
+def test_one_class() -> None:
+    with pytest.raises(ValueError, match=r"label case7\.png must hold 0 and 1, got the values 0, 255: change them"):
+        CheckLabeld("label", [1])({"label": label(0, 255)})
 
 
 def test_no_class() -> None:

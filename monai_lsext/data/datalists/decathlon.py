@@ -39,7 +39,10 @@ def decathlon_cases(dataset_dir: str | Path) -> ListedCases:
         raise ValueError(f"{path} must be JSON, got {error}") from error
     listed = content.get("training") if isinstance(content, dict) else None
     if not isinstance(listed, list) or not all(isinstance(e, dict) and {"image", "label"} <= e.keys() for e in listed):
-        raise ValueError(f'{path} must have a list "training" of entries with "image" and "label"')
+        raise ValueError(
+            f'{path} must have a list "training" of entries with "image" and "label"; where it has none, as in '
+            "nnU-Net, remove it, name the folders images and labels, and take _0000 off the images' names"
+        )
     items, left_out = [], {}
     for entry in listed:
         image, label = (root / entry[key] for key in ("image", "label"))

@@ -36,7 +36,8 @@ def cross_validation_part(
         raise ValueError(f"`fold` must be 0 to {num_folds - 1}, got {fold}")
     if not 2 <= num_folds <= len(items):
         raise ValueError(
-            f"`num_folds` must be 2 to the number of cases, {len(items)}, got {num_folds}; `fold` None trains on all"
+            f"`num_folds` must be 2 to the number of cases, {len(items)}, got {num_folds}: add cases, "
+            "or give `fold` None (--fold '$None'), which trains on all"
         )
     folds = partition_dataset(list(items), num_partitions=num_folds, shuffle=True, seed=seed)
     chosen = [fold] if part == "val" else [other for other in range(num_folds) if other != fold]

@@ -7,6 +7,7 @@ from pathlib import Path
 from monai.data import partition_dataset
 
 from .folds import cross_validation_part
+from .listed_cases import folder_files, some_of
 
 __all__ = ["image_folder_datalist", "image_folder_part"]
 
@@ -32,7 +33,12 @@ def image_folder_datalist(dataset_dir: str | Path, need_labels: bool = True) -> 
     for have, lack, name in [*pairs, (labels, images, "image")]:
         alone = sorted(set(have) - set(lack))
         if alone:
-            raise FileNotFoundError(f"{len(alone)} cases have no {name} in {dataset_dir}: {', '.join(alone[:5])}")
+            others = [f"{name}s/{case}" for case in sorted(set(lack) - set(have))]
+            advice = f"rename {some_of(others)}, or the other file" if others else "add it, or leave these cases out"
+            raise FileNotFoundError(
+                f"{len(alone)} cases have no {name} in {dataset_dir}: {some_of(alone, 5)}; "
+                f"an image and its label must have the same name: {advice}"
+            )
     items = []
     for case, image in sorted(images.items()):
         label = {"label": str(labels[case])} if case in labels else {}
@@ -72,7 +78,10 @@ def image_folder_part(
     labelled = [case for case in cases if "label" in case]
     training, test = partition_dataset(labelled, ratios=[1 - test_fraction, test_fraction], shuffle=True)
     if not training or not test:
-        raise ValueError(f"{dataset_dir} has too few images to hold back {test_fraction} of them for the test")
+        raise ValueError(
+            f"{dataset_dir} has too few images to hold back {test_fraction} of them for the test: "
+            f"{len(labelled)} with a label; add cases"
+        )
     if part == "test":
         return list(test)
     rest = [case for case in cases if "label" not in case] if part in ("train", "all") else []
@@ -80,17 +89,17 @@ def image_folder_part(
 
 
 def _by_case(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"expected a folder {folder}, but there is none")
+    files = folder_files(folder)
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in files:
         suffix = next((end for end in SUFFIXES if path.name.lower().endswith(end)), None)
-        if suffix is None or path.name.startswith("."):
+        if suffix is None:
             continue
         case = path.name[: -len(suffix)]
         if case in found:
             raise ValueError(f"{folder} has two files of case {case}: {found[case].name} and {path.name}")
         found[case] = path
     if not found:
-        raise FileNotFoundError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
+        there = some_of([path.name for path in files]) or "nothing"
+        raise FileNotFoundError(f"{folder} holds no image ({', '.join(SUFFIXES)}), but {there}: convert these files")
     return found

@@ -7,6 +7,8 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from monai_lsext.data.image_file import NIFTI_SUFFIXES
 
@@ -51,7 +53,8 @@ def left_ventricle_datalist(
 
     Raises:
         FileNotFoundError: for a missing folder or files, naming them.
-        ValueError: for an unknown option, too few cases, or a part of Sunnybrook other than ``test``.
+        ValueError: for an unknown option, too few cases, or a part of Sunnybrook other than ``test``; for a label of
+            a user's own that cannot be read, has another size than its image or no value of the ventricle.
     """
     if slices not in SLICES:
         raise ValueError(f"`slices` must be one of {list(SLICES)}, got {slices!r}")
@@ -68,7 +71,53 @@ def left_ventricle_datalist(
         items = sunnybrook_datalist(root, form)
     else:
         items = list(image_folder_part(root, part, fold, num_folds, seed, need_labels=need_labels))
+        _check_labels(items, part)
     return items if slices is None else [item for volume in items for item in _slices(volume, slices)]
+
+
+def _check_labels(items: list[dict[str, Any]], part: str) -> None:
+    """Refuse what would train a network on empty or shifted masks: the transforms take any other value for none."""
+    empty = 0
+    labelled = [item for item in items if "label" in item]
+    for item in labelled:
+        name = Path(item["label"]).name
+        try:
+            label, size = _voxels(item["label"]), _size(item["image"])
+        except Exception as error:  # nibabel, gzip and Pillow raise what they like for a broken file
+            why = f"cannot be read ({type(error).__name__})"
+            raise ValueError(f"{name} in images or labels {why}: write it anew or remove the case") from error
+        if _trimmed(label.shape) != size:
+            got, expected = (" x ".join(map(str, shape)) for shape in (_trimmed(label.shape), size))
+            raise ValueError(f"label {name} must have the size of its image, {expected}, got {got}: resample it")
+        if not ((label == 1) | (label == LEFT_VENTRICLE)).any():
+            empty += 1
+            if label.any():
+                shown = ", ".join(f"{value:g}" for value in np.unique(label)[:10])
+                raise ValueError(
+                    f"label {name} must hold 0 and, in the left ventricle, 1 (or ACDC's {LEFT_VENTRICLE}), got the "
+                    f"values {shown}: change them in the file"
+                )
+    if part != "test" and labelled and empty == len(labelled):
+        raise ValueError(f"all {empty} labels of the part {part!r} are empty: they must hold 1 in the left ventricle")
+
+
+def _voxels(path: str) -> NDArray[Any]:
+    if path.lower().endswith(NIFTI_SUFFIXES):
+        return np.asanyarray(nib.nifti1.load(path).dataobj)
+    with Image.open(path) as picture:
+        return np.asarray(picture).swapaxes(0, 1)  # first axis: columns, as in a NIfTI file
+
+
+def _size(path: str) -> tuple[int, ...]:
+    if path.lower().endswith(NIFTI_SUFFIXES):
+        return _trimmed(nib.nifti1.load(path).shape)
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def _trimmed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes of the three first axes at most, without a third of 1."""
+    return tuple(shape[:2] if shape[2:3] in ((), (1,)) else shape[:3])
 
 
 def _sunnybrook_form(root: Path) -> str | None:

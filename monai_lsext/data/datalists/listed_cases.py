@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["ListedCases", "index_has", "index_rows", "require_files"]
+__all__ = ["ListedCases", "folder_files", "index_has", "index_rows", "require_files", "some_of"]
 
 
 class ListedCases(NamedTuple):
@@ -23,10 +22,36 @@ class ListedCases(NamedTuple):
     left_out: dict[str, str]
 
     def summary(self) -> str:
-        """One line: how many are used of how many, and how many were left out for each reason."""
+        """One line: how many are used of how many, and how many and which were left out for each reason."""
         total = len(self.items) + len(self.left_out)
-        reasons = [f"{number} ({reason})" for reason, number in sorted(Counter(self.left_out.values()).items())]
+        by_reason: dict[str, list[str]] = {}
+        for case, reason in self.left_out.items():
+            by_reason.setdefault(reason, []).append(case)
+        reasons = [f"{len(cases)} ({reason}: {some_of(cases)})" for reason, cases in sorted(by_reason.items())]
         return f"{len(self.items)} of {total} cases used" + (f"; left out: {', '.join(reasons)}" if reasons else "")
+
+
+def some_of(names: Sequence[str], number: int = 3) -> str:
+    """The first names of a list, for a message."""
+    return ", ".join(names[:number]) + (", ..." if len(names) > number else "")
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """What lies in ``images`` or ``labels``, sorted, without hidden files.
+
+    Raises:
+        FileNotFoundError: when there is no such folder, with what it takes and what lies beside.
+    """
+    if folder.is_dir():
+        return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    root = folder.parent
+    if not root.is_dir():
+        raise FileNotFoundError(f"`dataset_dir` must be an existing folder, got {root}")
+    there = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
+    raise FileNotFoundError(
+        f"expected a folder {folder}, but there is none: {root} must hold the folders images and labels with files of "
+        f"the same names, it holds {some_of(there, 5) or 'nothing'}"
+    )
 
 
 def index_has(root: Path, columns: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from monai.data import partition_dataset
 
 from .folds import cross_validation_part
-from .listed_cases import ListedCases, index_has, index_rows
+from .listed_cases import ListedCases, folder_files, index_has, index_rows
 
 __all__ = ["pair_fault", "volume_folder_cases", "volume_folder_datalist"]
 
@@ -61,7 +61,10 @@ def volume_folder_cases(folder: str | Path) -> ListedCases:
             items.append({"image": str(images[case]), "label": str(labels[case]), **known, **split})
     cases = ListedCases(items, left_out)
     if not items:
-        raise FileNotFoundError(f"{root} holds no volume with its label: {cases.summary()}")
+        raise FileNotFoundError(
+            f"{root} holds no volume with its label: {cases.summary()}; images and labels must hold NIfTI volumes of "
+            "the same names and on the same grids"
+        )
     return cases
 
 
@@ -116,7 +119,9 @@ def volume_folder_datalist(
         rest = cross_validation_part(everyone, "train", test_fold, num_test_folds, seed)
         test = cross_validation_part(everyone, "val", test_fold, num_test_folds, seed)
     if not rest or not test:
-        raise ValueError(f"{root} has too few patients for a training and a test part, {len(rest) + len(test)}")
+        raise ValueError(
+            f"{root} has too few patients for a training and a test part, got {len(rest)} and {len(test)}: add volumes"
+        )
     chosen = test if part == "test" else cross_validation_part(rest, part, fold, min(num_folds, len(rest)), seed)
     return [item for patient in chosen for item in patient]
 
@@ -153,12 +158,10 @@ def _patients(folder: Path) -> list[list[dict[str, Any]]]:
 
 
 def _by_case(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"expected a folder {folder}, but there is none")
     found = {}
-    for path in sorted(folder.iterdir()):
+    for path in folder_files(folder):
         suffix = next((end for end in SUFFIXES if path.name.endswith(end)), None)
-        if suffix is not None and not path.name.startswith("."):
+        if suffix is not None:
             found[path.name.removesuffix(suffix)] = path
     return found
 
