@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from benchmarks import __main__ as command
+from benchmarks import measure as command
+from benchmarks.__main__ import NAMES
 from benchmarks.bench_page import PAGE, draw, page
 from benchmarks.stored import RESULTS, other_machine, read_result, row_name, slower, write_result
 
@@ -71,14 +73,24 @@ def test_times_of_another_machine_are_not_compared(monkeypatch: pytest.MonkeyPat
         command.refuse_other_machine(["rls"])
 
 
-def test_a_benchmark_runs_in_a_fresh_process_and_leaves_whole_files(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="benchmark nothing_of_this_name failed"):
-        command.measure("nothing_of_this_name", tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def test_a_benchmark_runs_in_a_fresh_process_and_leaves_whole_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    toy = 'import os\n\ndef measured():\n    return {"toy": [{"method": "m", "process": os.getpid(), "median_ms": 1.0}]}\n'
+    (tmp_path / "toy_bench.py").write_text(toy, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "results").mkdir()
+    assert command.measure("toy_bench", tmp_path / "results") == [tmp_path / "results" / "toy.json"]
+    found = read_result(tmp_path / "results" / "toy.json")
+    assert found["rows"][0]["process"] != os.getpid()
+    assert found["environment"]["cores"] >= 1
+    with pytest.raises(SystemExit, match="no_such_bench failed"):
+        command.measure("no_such_bench", tmp_path / "results")
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["toy.json"]
 
 
 def test_every_stored_result_has_median_range_versions_and_cores() -> None:
-    assert {path.stem.removesuffix("_3d") for path in RESULTS.glob("*.json")} == set(command.NAMES)
+    assert {path.stem.removesuffix("_3d") for path in RESULTS.glob("*.json")} == set(NAMES)
     for path in RESULTS.glob("*.json"):
         found = json.loads(path.read_text(encoding="utf-8"))
         assert {"torch", "monai", "python", "processor", "cores", "gpu"} <= found["environment"].keys()
