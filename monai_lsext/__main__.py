@@ -13,7 +13,7 @@ __all__ = ["main"]
 EXIT_UNUSABLE = 2
 PREDICT_OPTIONS = (
     *("roi", "device", "centre", "trust", "series", "seg", "fractional", "sr", "rtstruct"),
-    *("uncertainty", "keep_identity"),
+    *("uncertainty", "keep_identity", "weights"),
 )
 
 
@@ -45,9 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="data to try a bundle on")
     kinds = data.add_subparsers(dest="kind", required=True)
     phantom = kinds.add_parser("phantom", help="seeded phantoms in the layout of a public data set")
-    phantom.add_argument("--task", required=True, help="such as optic_disc_cup")
+    tasks = "optic_disc_cup, left_ventricle, left_atrium, liver, pancreas, nuclei, object or shapes"
+    phantom.add_argument("--task", required=True, help=tasks)
     phantom.add_argument("--output", required=True, metavar="DIR")
-    phantom.add_argument("--num", type=int, default=20, help="number of images (default 20)")
+    phantom.add_argument(
+        "--num", type=int, default=20, help="number of images, or of patients with two each (default 20)"
+    )
     phantom.add_argument("--seed", type=int, default=0)
     phantom.set_defaults(run=_phantom)
 
@@ -55,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--bundle", required=True, metavar="DIR_OR_NAME")
     predict.add_argument("--input", required=True, metavar="FILE_OR_FOLDER", help="PNG, JPEG, TIFF, NIfTI, DICOM")
     predict.add_argument("--output", required=True, metavar="DIR")
+    weights = "model.pt of your own training (default: the bundle's models/model.pt)"
+    predict.add_argument("--weights", metavar="FILE", help=weights)
     centre = "point in the object: column,row of an image; first,second voxel index of a volume (default: found)"
     predict.add_argument("--centre", type=_point, metavar="X,Y", help=centre)
     predict.add_argument("--roi", choices=("auto", "find", "none"), help="region of interest (default: the bundle's)")

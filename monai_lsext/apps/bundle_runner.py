@@ -45,6 +45,7 @@ class BundleRunner:
         roi: value for the id ``roi`` of ``inference.yaml``: auto, find or none; default the bundle's own.
         centre: value for the id ``centre``: a point in the object, the first two indices of a voxel in the file (in a
             2D image column and row), the same for every case and slice; default the bundle's own.
+        weights: file of weights to use instead of the bundle's, such as those of one's own training.
 
     Raises:
         ValueError: when the bundle cannot be read, lacks the id of a given option or has no weights, or weights that do
@@ -57,8 +58,9 @@ class BundleRunner:
         device: str | None = None,
         roi: str | None = None,
         centre: tuple[float, float] | None = None,
+        weights: str | None = None,
     ) -> None:
-        source = BundleSource(root)
+        source = BundleSource(root, None if weights is None else Path(weights))
         self.name = root.name
         self.config_path = root / "configs" / "inference.yaml"
         self.centre = centre

@@ -55,6 +55,7 @@ def predict(
     rtstruct: bool = False,
     uncertainty: bool = False,
     keep_identity: bool = False,
+    weights: str | None = None,
 ) -> int:
     """Segment a file or folder of images or volumes; each case's files are written whole or not at all.
 
@@ -82,6 +83,7 @@ def predict(
         uncertainty: whether to write how far the network's last steps differ as ``<case>_uncertainty.nii.gz`` (0 to 1)
             or ``.png`` (0 to 255), default False.
         keep_identity: whether the report and the picture of a DICOM case name the patient, default False.
+        weights: file to use instead of the bundle's ``models/model.pt``, such as that of one's own training.
 
     Returns:
         0 when every case worked, 3 when some were skipped.
@@ -101,7 +103,7 @@ def predict(
     with Workers.joined() as workers:
         output = run.open_folder(output_dir) if workers.rank == 0 else Path(output_dir)
         gathered(None)  # the folder is there and the old report gone
-        runner = BundleRunner(root, device=device or workers.device, roi=roi, centre=centre)
+        runner = BundleRunner(root, device or workers.device, roi, centre, weights)
         info = bundle_info(runner.name, _channel_def(runner))
         writer = None if dicom is None else DicomWriter(runner, info, **objects)
         more = {"uncertainty": uncertainty, "keep_identity": keep_identity}

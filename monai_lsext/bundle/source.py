@@ -64,9 +64,11 @@ class BundleSource:
 
     Args:
         root: the bundle's directory, absolute.
+        other_weights: a file of weights instead of the bundle's own; None (default): ``models/model.pt``.
     """
 
     root: Path
+    other_weights: Path | None = None
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
@@ -112,22 +114,28 @@ class BundleSource:
 
     @property
     def weights_path(self) -> Path:
-        """The file of the weights that the bundle ships."""
-        return self.root / "models/model.pt"
+        """The file of the weights."""
+        return self.other_weights or self.root / "models/model.pt"
+
+    @property
+    def weights_name(self) -> str:
+        """That file as messages call it."""
+        return self.other_weights.name if self.other_weights else "models/model.pt"
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
-        """The state dict in ``models/model.pt``, loaded as data alone (``weights_only=True``)."""
+        """The state dict in the file of the weights, loaded as data alone (``weights_only=True``)."""
         try:
             state = torch.load(self.weights_path, map_location="cpu", weights_only=True)
         except FileNotFoundError as e:
-            raise BundleError(f"bundle {self.root.name} must have its weights in models/model.pt, found none") from e
+            name = self.other_weights or self.weights_name
+            raise BundleError(f"bundle {self.root.name} must have its weights in {name}, found none") from e
         except pickle.UnpicklingError as e:
-            raise BundleError("models/model.pt is refused by weights_only=True: it must hold tensors alone") from e
+            raise BundleError(f"{self.weights_name} is refused by weights_only=True: it must hold tensors alone") from e
         except Exception as e:  # torch raises zip, runtime and OS errors here
-            raise BundleError(f"models/model.pt cannot be loaded: {one_line(e)}") from e
+            raise BundleError(f"{self.weights_name} cannot be loaded: {one_line(e)}") from e
         if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-            raise BundleError("models/model.pt must be a plain state dict (name -> tensor) of network_def")
+            raise BundleError(f"{self.weights_name} must be a plain state dict (name -> tensor) of network_def")
         return state
 
     @cached_property

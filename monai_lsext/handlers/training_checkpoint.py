@@ -25,7 +25,8 @@ class TrainingCheckpoint:
 
     The file holds the state dict of each object, the trainer's epoch and iteration, the AMP scaler and the
     evaluator's best metric. When the trainer starts and the file's epoch is below ``max_epochs``, all of it is
-    restored; a file of a finished training is ignored (the training starts afresh, a line in the log says so).
+    restored; a file of a finished training is ignored (the training starts afresh, a line in the log says so). At the
+    end of a training of which no epoch was validated, the evaluator validates the last one.
     Random state is not stored: use :class:`EpochSeed`.
 
     Args:
@@ -71,6 +72,7 @@ class TrainingCheckpoint:
         if self._name is None:
             self.logger = engine.logger
         engine.add_event_handler(Events.STARTED, self.resume)
+        engine.add_event_handler(Events.COMPLETED, self.validate)
 
     def resume(self, engine: Trainer) -> None:
         """Restore the stored training if there is an unfinished one."""
@@ -108,6 +110,12 @@ class TrainingCheckpoint:
             stored["best"] = (float(best.best_metric), int(best.best_metric_epoch))
         with replace_when_done(self.path) as temporary:
             torch.save(stored, temporary)
+
+    def validate(self, engine: Trainer) -> None:
+        """At the end, where no epoch was validated (few epochs, a long interval): else no weights would be kept."""
+        if self.evaluator is not None and self.evaluator.state.best_metric_epoch < 1 and engine.state.epoch > 0:
+            self.logger.info("No epoch was validated: validating the last one")
+            self.evaluator.run(engine.state.epoch)
 
     def _restore(self, engine: Trainer, stored: dict[str, Any]) -> None:
         for key, item in self.save_dict.items():

@@ -187,11 +187,22 @@ def test_unusable_arguments_exit_2_with_a_sentence(
         ((bundle, save_photograph(tmp_path / "Run.png"), output), "report must not be run_report.json; rename Run.png"),
         ((tmp_path / "broken", good, output), "configs/metadata.json must hold a dictionary, got list"),
         ((tmp_path / "misfit", good, output), "models/model.pt does not fit network_def of inference.yaml"),
+        ((bundle, good, output, "--weights", tmp_path / "no.pt"), "must have its weights in"),
         ((tmp_path / "half", good, output), "bundle half must have its weights in models/model.pt, found none"),
     ]
     for arguments, text in cases:
         assert run(*arguments) == 2, text
         assert text in capsys.readouterr().err
+
+
+def test_weights_of_ones_own_training(tmp_path: Path, bundle: Path) -> None:
+    good = save_photograph(tmp_path / "eye.png")
+    weights = torch.load(bundle / "models" / "model.pt")
+    torch.save({**weights, "bias": torch.full((2,), -100.0)}, tmp_path / "blind.pt")
+    assert run(bundle, good, tmp_path / "out", "--weights", str(tmp_path / "blind.pt")) == 0
+    assert not np.asarray(Image.open(tmp_path / "out" / "eye_seg.png")).any()
+    assert run(bundle, good, tmp_path / "out") == 0  # other weights: done anew
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "eye_seg.png")), expected_labels())
 
 
 def test_a_bundle_from_elsewhere_needs_trust(tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

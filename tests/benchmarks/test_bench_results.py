@@ -76,7 +76,7 @@ def test_times_of_another_machine_are_not_compared(monkeypatch: pytest.MonkeyPat
 def test_a_benchmark_runs_in_a_fresh_process_and_leaves_whole_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    toy = 'import os\n\ndef measured():\n    return {"toy": [{"method": "m", "process": os.getpid(), "median_ms": 1.0}]}\n'
+    toy = 'import os\nmeasured = lambda: {"toy": [{"method": "m", "process": os.getpid(), "median_ms": 1.0}]}\n'
     (tmp_path / "toy_bench.py").write_text(toy, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "results").mkdir()

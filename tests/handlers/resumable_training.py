@@ -38,7 +38,7 @@ def items(count: int, seed: int) -> list[dict[str, torch.Tensor]]:
 class Training:
     """Network, optimiser, schedule and both engines, made from scratch."""
 
-    def __init__(self, folder: Path, num_workers: int = 0, epochs: int = EPOCHS) -> None:
+    def __init__(self, folder: Path, num_workers: int = 0, epochs: int = EPOCHS, interval: int = 1) -> None:
         generator = torch.Generator().manual_seed(0)
         self.network = nn.Sequential(
             nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Dropout(0.2), nn.Conv2d(4, 1, 3, padding=1)
@@ -69,7 +69,7 @@ class Training:
             train_handlers=[
                 TrainingCheckpoint(folder, objects, self.evaluator),
                 EpochSeed(7),
-                ValidationHandler(1, self.evaluator),
+                ValidationHandler(interval, self.evaluator),
                 LrScheduleHandler(self.scheduler, print_lr=False),
                 StepMetricsHandler(DiceLoss(sigmoid=True), folder / "steps.csv"),
             ],

@@ -67,6 +67,16 @@ def test_a_finished_training_starts_afresh_and_a_longer_one_goes_on(
     assert longer.epochs_run == [3]
 
 
+def test_a_training_of_fewer_epochs_than_the_interval_is_validated_at_its_end(tmp_path: Path) -> None:
+    training = Training(tmp_path, epochs=2, interval=5)
+    training.trainer.run()
+    assert training.evaluator.state.best_metric_epoch == 2
+    assert_close(torch.load(training.best_path), training.network.state_dict(), **EXACT)
+    usual = Training(tmp_path / "usual", epochs=2)
+    usual.trainer.run()
+    assert usual.evaluator.state.iteration == 2  # once after each epoch, not once more at the end
+
+
 def test_best_model_is_the_bare_state_dict_of_the_best_epoch(tmp_path: Path) -> None:
     training = Training(tmp_path, epochs=1)
     evaluator = training.evaluator
