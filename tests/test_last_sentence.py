@@ -43,7 +43,7 @@ def test_a_failed_bundle_run_ends_with_what_went_wrong(tmp_path: Path) -> None:
     assert done.returncode == 1
     lines = done.stderr.strip().splitlines()
     assert "Traceback (most recent call last):" in lines
-    assert lines[-1] == f"`dataset_dir` must be an existing folder, got {tmp_path / 'none'}"
+    assert lines[-1] == f"FileNotFoundError: `dataset_dir` must be an existing folder, got {tmp_path / 'none'}"
 
 
 def test_other_programs_keep_their_own_hook() -> None:

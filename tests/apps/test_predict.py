@@ -187,7 +187,7 @@ def test_unusable_arguments_exit_2_with_a_sentence(
         ((bundle, save_photograph(tmp_path / "Run.png"), output), "report must not be run_report.json; rename Run.png"),
         ((tmp_path / "broken", good, output), "configs/metadata.json must hold a dictionary, got list"),
         ((tmp_path / "misfit", good, output), "models/model.pt does not fit network_def of inference.yaml"),
-        ((bundle, good, output, "--weights", tmp_path / "no.pt"), "must have its weights in"),
+        ((bundle, good, output, "--weights", str(tmp_path / "no.pt")), "must have its weights in"),
         ((tmp_path / "half", good, output), "bundle half must have its weights in models/model.pt, found none"),
     ]
     for arguments, text in cases:

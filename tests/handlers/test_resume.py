@@ -72,9 +72,10 @@ def test_a_training_of_fewer_epochs_than_the_interval_is_validated_at_its_end(tm
     training.trainer.run()
     assert training.evaluator.state.best_metric_epoch == 2
     assert_close(torch.load(training.best_path), training.network.state_dict(), **EXACT)
-    usual = Training(tmp_path / "usual", epochs=2)
+    usual, runs = Training(tmp_path / "usual", epochs=2), []
+    usual.evaluator.add_event_handler(Events.COMPLETED, lambda engine: runs.append(engine.state.epoch))
     usual.trainer.run()
-    assert usual.evaluator.state.iteration == 2  # once after each epoch, not once more at the end
+    assert runs == [1, 2]  # not once more at the end
 
 
 def test_best_model_is_the_bare_state_dict_of_the_best_epoch(tmp_path: Path) -> None:
