@@ -15,10 +15,11 @@ DATA = {"ACDC": "", "Sunnybrook": "sunnybrook "}
 TEXT = """## How few images are enough
 
 Dice of the left ventricle against the number of labelled training slices, trained on ACDC: means over the test slices
-with a ventricle, 5 and 10 images over three seeds. Sunnybrook is another hospital; nothing was trained or chosen on it.
-All but FCN-levelset get the ventricle's true centre: EDPCNN draws its contour around it, the others keep the component
-that holds it. All see about 3,000 slices, drawn anew from those that are labelled; FCN-levelset is trained as by its
-own bundle (a much smaller network, more iterations), also on all other slices of these patients, without their labels.
+with a ventricle; U-Net and EDPCNN with 5 and 10 images over three seeds, their range in brackets. Sunnybrook is another
+hospital; nothing was trained or chosen on it. All but FCN-levelset get the ventricle's true centre: EDPCNN draws its
+contour around it, the others keep the component that holds it. All see about 3,000 slices, drawn anew from those that
+are labelled; FCN-levelset is trained as by its own bundle (a much smaller network, more iterations), also on all other
+slices of these patients, without their labels.
 
 ![Dice against the number of labelled training images](images/sample_efficiency.png)
 """
