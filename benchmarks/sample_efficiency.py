@@ -223,6 +223,9 @@ def draw(panels: dict[str, Points], path: Path) -> None:
                 label=title,
             )
         axes.set_xscale("log")
+        numbers = sorted({number for by_number in points.values() for number in by_number})
+        axes.set_xticks(numbers, [str(number) for number in numbers])
+        axes.minorticks_off()
         axes.set_xlabel("training images with labels")
         axes.set_ylabel("Dice of the left ventricle")
         axes.set_title(data)

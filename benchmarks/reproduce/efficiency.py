@@ -19,7 +19,8 @@ with a ventricle; U-Net and EDPCNN with 5 and 10 images over three seeds, their 
 hospital; nothing was trained or chosen on it. All but FCN-levelset get the ventricle's true centre: EDPCNN draws its
 contour around it, the others keep the component that holds it. All see about 3,000 slices, drawn anew from those that
 are labelled; FCN-levelset is trained as by its own bundle (a much smaller network, more iterations), also on all other
-slices of these patients, without their labels.
+slices of these patients, without their labels. RACE-net is likely far from converged: in its own bundles it trains
+several times as long.
 
 ![Dice against the number of labelled training images](images/sample_efficiency.png)
 """
