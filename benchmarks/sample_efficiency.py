@@ -164,12 +164,11 @@ def evaluate(row: Row, seed: int, dataset_dir: Path, output: Path, label: str = 
         "ckpt_dir": str(output / training.models),
         **dict(row.options),
     }
-    variants = [f"variants/{name}.yaml" for name in row.variants]
+    configs = ["train.yaml", *(f"variants/{name}.yaml" for name in row.variants), "evaluate.yaml"]
     if row.training == "fcn":
-        configs, options["validate#slices"] = ["train.yaml", *variants, "evaluate.yaml"], "object"
-    else:
-        configs = ["train.yaml", *variants, "evaluate.yaml"]
-        configs += [] if row.evaluation.startswith("automatic") else ["variants/true_centre.yaml"]
+        options["validate#slices"] = "object"
+    elif not row.evaluation.startswith("automatic"):
+        configs.append("variants/true_centre.yaml")
     bundle = FCN_BUNDLE if row.training == "fcn" else BUNDLE
     run_bundle(bundle, configs, options, target / "evaluate.log")
     return metrics

@@ -6,17 +6,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["put_sentence_last", "root_cause"]
-
-# MONAI wraps what went wrong in these, once for each level of the config and of the transforms
-_WRAPPERS = ("Failed to evaluate", "Failed to instantiate", "applying transform")
-
-
-def root_cause(error: BaseException) -> BaseException:
-    """The exception beneath MONAI's wrappers; the exception itself where there is none."""
-    while str(error).startswith(_WRAPPERS) and error.__cause__ is not None:
-        error = error.__cause__
-    return error
+__all__ = ["put_sentence_last"]
 
 
 def put_sentence_last() -> None:
@@ -30,6 +20,6 @@ def put_sentence_last() -> None:
         if not isinstance(error, (KeyboardInterrupt, SystemExit)):
             from monai_lsext.data.checked_dataset import error_sentence
 
-            print(f"\n{error_sentence(root_cause(error), length=1000)}", file=sys.stderr)
+            print(f"\n{error_sentence(error, length=1000)}", file=sys.stderr)
 
     sys.excepthook = show

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_lsext.last_sentence import root_cause
+from monai_lsext.data.checked_dataset import root_cause
 
 BUNDLE = Path(__file__).resolve().parents[1] / "bundles" / "edpcnn_left_ventricle"
 

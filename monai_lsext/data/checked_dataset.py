@@ -10,19 +10,28 @@ from monai.data import Dataset
 
 from monai_lsext.data.image_file import case_name
 
-__all__ = ["CheckedDataset", "error_sentence"]
+__all__ = ["CheckedDataset", "error_sentence", "root_cause"]
+
+# MONAI wraps what went wrong in these, once for each level of the config and of the transforms
+_WRAPPERS = ("Failed to evaluate", "Failed to instantiate", "applying transform")
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The exception beneath MONAI's wrappers; the exception itself where there is none."""
+    while str(error).startswith(_WRAPPERS) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def error_sentence(error: BaseException, path: str | None = None, length: int = 300) -> str:
-    """One line on what went wrong: the message beneath MONAI's wrappers "applying transform ...".
+    """One line on what went wrong: the message beneath MONAI's wrappers, see :func:`root_cause`.
 
     Args:
         error: as caught.
         path: the case's file; where the message names it in full, its name alone is left.
         length: of the line at most, characters.
     """
-    while str(error).startswith("applying transform") and error.__cause__ is not None:
-        error = error.__cause__
+    error = root_cause(error)
     text = str(error) or "no message"
     if path is not None:
         text = text.replace(str(path), Path(path).name)
